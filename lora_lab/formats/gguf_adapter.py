@@ -153,8 +153,8 @@ def load(path: Path, base: str = "") -> AdapterWeights:
             "(adapter.alora.invocation_tokens), and no ΔW of the whole model says that; use it in "
             "llama.cpp, or train without invocation tokens"
         )
-    alpha = float(_field(reader, "adapter.lora.alpha") or 0.0)
-    if not abs(alpha) < 1e30:
+    alpha = _field(reader, "adapter.lora.alpha") or 0.0
+    if type(alpha) not in (int, float) or not abs(alpha) < 1e30:
         raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
     stored = str(_field(reader, NAMES) or "{}")
     table = parse_json(stored.encode(), f"{path}, {NAMES}", AdapterError)
@@ -248,4 +248,7 @@ def _array(tensor: torch.Tensor, kind: Any) -> np.ndarray:
 
 def _field(reader: Any, name: str) -> Any:
     field = reader.get_field(name)
-    return None if field is None else field.contents()
+    try:
+        return None if field is None else field.contents()
+    except (ValueError, LookupError, TypeError) as error:  # text that is none, a type that is none
+        raise AdapterError(f"the GGUF file's {name} cannot be read: {error}") from error

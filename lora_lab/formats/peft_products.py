@@ -31,6 +31,7 @@ from lora_lab.variants import PLAIN
 TITLES = {"LOHA": "LoHa", "LOKR": "LoKr", "VERA": "VeRA"}
 PREFIX = "base_model.model."
 SHARED = ("base_model.vera_A", "base_model.vera_B")
+LARGEST = 1e30  # r or alpha
 LAMBDAS = ("vera_lambda_d", "vera_lambda_b")
 PARTS = (*LAMBDAS, *(part for part in lycoris.KNOWN if part.startswith(("hada_", "lokr_"))))
 
@@ -90,9 +91,12 @@ class _Scale:
 
     def __init__(self, settings: dict[str, Any], path: Path) -> None:
         tables = [settings.get(name) or {} for name in ("alpha_pattern", "rank_pattern")]
+        if not all(isinstance(table, dict) for table in tables):
+            raise AdapterError(f"{path.parent / CONFIG}: its patterns are no table of numbers")
         self.common = settings.get("alpha", 8), settings.get("r", 8)
         numbers = [*self.common, *(value for table in tables for value in table.values())]
-        if any(type(n) not in (int, float) for n in numbers) or self.common[1] == 0:
+        ranks = [self.common[1], *tables[1].values()]
+        if any(type(n) not in (int, float) or abs(n) > LARGEST for n in numbers) or 0 in ranks:
             raise AdapterError(f"{path.parent / CONFIG}: its r and alpha are no numbers")
         self.alphas, self.ranks = (Patterns(table) for table in tables)
 

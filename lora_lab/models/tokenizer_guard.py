@@ -20,7 +20,8 @@ SECONDS, MEGABYTE = 3.0, 5.0  # to make one, and for each megabyte; SentencePiec
 MOST = 16  # megabytes that a vocabulary has of a file of weights
 MEMORY = 2**30  # bytes that the child may take for a vocabulary and its texts
 READ = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".vocab")  # endings of files
-TOKENS = ("tokenizer_config.json", "special_tokens_map.json")  # files that have added tokens
+# Files that have added tokens, and what the library makes of each of their tables.
+CONFIG, MAP, WHOLE = "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json"
 PLACES = ("a token", "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
           "mask_token", "additional_special_tokens")  # fmt: skip
 OF_TOKENS = {"content", "lstrip", "rstrip", "single_word", "normalized", "special", "id", "__type"}
@@ -143,13 +144,29 @@ class _Rehearsal:
 def check_tokens(folder: Path) -> None:
     """Raise CheckpointError for an added token with a setting that the library does not know: it
     would write the setting's name, whatever that is, to the standard output."""
-    for name in TOKENS:
-        for token in _tokens(read_json(folder / name)) if (folder / name).exists() else ():
-            if unknown := next((key for key in token if key not in OF_TOKENS), None):
+    for name in (CONFIG, MAP, WHOLE):
+        for token in _tokens(_table(folder / name)) if (folder / name).exists() else ():
+            if (unknown := next((key for key in token if key not in OF_TOKENS), None)) is not None:
                 raise CheckpointError(
                     f"{name}: a token in it has the setting {shown(unknown)}, which no tokenizer "
                     "knows. Download it again."
                 )
+
+
+def _table(file: Path) -> Any:
+    """What of a file may be tokens, under names that say so."""
+    if file.name == WHOLE:
+        try:
+            table = json.loads(file.read_bytes())
+        except (ValueError, RecursionError):  # the library says what is wrong
+            return None
+        return {"a token": table.get("added_tokens")} if isinstance(table, dict) else None
+    table = read_json(file)
+    if file.name == CONFIG:
+        return table
+    more = table.pop("extra_special_tokens", None)
+    found = [inner for inner in table.values() if isinstance(inner, dict)]
+    return {**table, "a token": [*found, *(more if isinstance(more, list) else ())]}
 
 
 def _tokens(value: Any, place: str = "") -> Iterator[dict[str, Any]]:
@@ -161,8 +178,7 @@ def _tokens(value: Any, place: str = "") -> Iterator[dict[str, Any]]:
         if place in PLACES or not {"content", "__type"}.isdisjoint(value):
             yield value
         for key, inner in value.items():
-            listed = place == "added_tokens_decoder"
-            yield from _tokens(inner, "a token" if listed else key)
+            yield from _tokens(inner, "a token" if place == "added_tokens_decoder" else key)
 
 
 def check_files(folder: Path) -> int:

@@ -245,6 +245,25 @@ def test_other_types_of_numbers(tmp_path, kind):
     )
 
 
+@pytest.mark.parametrize("write", [
+    lambda writer, key: writer.add_string(key, "1"), lambda writer, key: writer.add_array(key, [1]),
+    lambda writer, key: writer.add_float32(key, float("nan")),
+])  # fmt: skip
+def test_an_alpha_that_is_no_number_is_named(llama, tmp_path, write):
+    path = foreign(tmp_path, llama[0], adapter(llama, "lora"), adapter__lora__alpha=write)
+    with pytest.raises(AdapterError, match="its alpha is"):
+        open_adapter(path)
+
+
+def test_a_text_in_no_encoding_is_named(llama, tmp_path):
+    export(adapter(llama, "lora"), tmp_path / "a.gguf", "gguf")
+    data = (tmp_path / "a.gguf").read_bytes()
+    place = data.index(b"adapter.type") + len(b"adapter.type") + 4 + 8  # its kind and length
+    (tmp_path / "a.gguf").write_bytes(data[:place] + b"\x80" + data[place + 1 :])
+    with pytest.raises(AdapterError, match=r"adapter\.type cannot be read"):
+        open_adapter(tmp_path / "a.gguf")
+
+
 def test_an_alora_is_named(llama, tmp_path):
     def tokens(writer, key):
         writer.add_array(key, [5, 6])

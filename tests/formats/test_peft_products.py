@@ -98,6 +98,12 @@ def test_what_the_folder_does_not_hold_is_said(tmp_path):
     with pytest.raises(LabError, match="linear layer or a convolution"):
         export(found, tmp_path / "out")
     config = tmp_path / "more" / "adapter_config.json"
-    config.write_text(json.dumps({**json.loads(config.read_text()), "alpha": "6"}))
-    with pytest.raises(LabError, match="no numbers"):
-        open_adapter(tmp_path / "more", names=SHAPES)
+    whole = json.loads(config.read_text())
+    for more, reason in (
+        ({"alpha": "6"}, "no numbers"), ({"r": 0}, "no numbers"), ({"alpha": 10**35}, "no numbers"),
+        ({"rank_pattern": {"one": 0}}, "no numbers"), ({"alpha_pattern": True}, "no table"),
+        ({"rank_pattern": [["one", 1]]}, "no table"),
+    ):  # fmt: skip
+        config.write_text(json.dumps({**whole, **more}))
+        with pytest.raises(LabError, match=reason):
+            open_adapter(tmp_path / "more", names=SHAPES)

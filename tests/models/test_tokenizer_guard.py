@@ -141,6 +141,9 @@ TOKENS = {
     "by its type": ("tokenizer_config.json", {"eos_token": {"__type": "AddedToken", **ODD}}),
     "in a list": ("tokenizer_config.json", {"extra": [{"__type": "AddedToken", "\x1b[2J": 1}]}),
     "in the old file": ("special_tokens_map.json", {"eos_token": ODD}),
+    "of it by any name": ("special_tokens_map.json", {"x": {"\x1b[2J": 1}}),
+    "of it in an extra list": ("special_tokens_map.json", {"extra_special_tokens": [ODD]}),
+    "in the whole": ("tokenizer.json", {"added_tokens": [{"id": 0, **ODD}]}),
     "of it in a list": ("special_tokens_map.json", {"additional_special_tokens": [ODD]}),
 }
 
@@ -155,6 +158,13 @@ def test_the_library_writes_no_setting_of_a_token_to_the_terminal(tmp_path, capf
     with pytest.raises(CheckpointError, match=rf"{name}: a token .* '\\x1b\[2J'"):
         open_tokenizer(tmp_path)
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_setting_without_a_name_is_one_as_well(tmp_path):
+    save(tmp_path, "llama")
+    (tmp_path / "special_tokens_map.json").write_text('{"eos_token": {"content": "x", "": 1}}')
+    with pytest.raises(CheckpointError, match="has the setting ''"):
+        open_tokenizer(tmp_path)
 
 
 def test_usual_tokenizers_are_not_tried_out():
