@@ -2746,8 +2746,16 @@ zustand</translation>
         <translation> Seeds</translation>
     </message>
     <message>
+        <source> · {:,} still to be chosen</source>
+        <translation> · {:,} noch zu wählen</translation>
+    </message>
+    <message>
         <source>&amp;Add a lane</source>
         <translation>Bahn &amp;hinzufügen</translation>
+    </message>
+    <message>
+        <source>&amp;Add search</source>
+        <translation>Suche &amp;hinzufügen</translation>
     </message>
     <message>
         <source>&amp;Continue</source>
@@ -2776,6 +2784,10 @@ zustand</translation>
     <message>
         <source>&amp;Run it and see</source>
         <translation>Laufen lassen und &amp;sehen</translation>
+    </message>
+    <message>
+        <source>&amp;Save and end the run</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>&amp;Stack the lanes</source>
@@ -2810,6 +2822,10 @@ zustand</translation>
         <translation>Etwa zwei Bit je Zahl</translation>
     </message>
     <message>
+        <source>About {}: some {:,} runs of {:,} steps, each at its best learning rate.</source>
+        <translation>Etwa {}: rund {:,} Läufe zu {:,} Schritten, jeder mit seiner besten Lernrate.</translation>
+    </message>
+    <message>
         <source>About {}: {:,} rounds of {:,} steps over one base.</source>
         <translation>Etwa {}: {:,} Runden zu {:,} Schritten über einer Basis.</translation>
     </message>
@@ -2820,6 +2836,14 @@ zustand</translation>
     <message>
         <source>Action, panel, setting or page</source>
         <translation>Aktion, Ansicht, Einstellung oder Seite</translation>
+    </message>
+    <message>
+        <source>AdamW on gradients that each factor preconditions for the other, so that a step does not depend on how ΔW is divided between A and B. Zhang &amp; Pilanci 2024</source>
+        <translation>AdamW auf Gradienten, die jeder Faktor für den anderen vorkonditioniert: ein Schritt hängt nicht davon ab, wie ΔW auf A und B verteilt ist. Zhang &amp; Pilanci 2024</translation>
+    </message>
+    <message>
+        <source>AdamW whose averages take a byte for each number, a quarter of the memory. Dettmers et al. 2022</source>
+        <translation>AdamW, dessen Mittel je Zahl ein Byte belegen, ein Viertel des Speichers. Dettmers et al. 2022</translation>
     </message>
     <message>
         <source>Adapter mix</source>
@@ -2854,6 +2878,22 @@ zustand</translation>
         <translation>Die Daten fragen</translation>
     </message>
     <message>
+        <source>Attach</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>By a note of the desktop, for runs of over a minute, while the lab is behind</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>C&amp;hoice</source>
+        <translation>&amp;Wahl</translation>
+    </message>
+    <message>
+        <source>Choice of runs</source>
+        <translation>Wahl der Läufe</translation>
+    </message>
+    <message>
         <source>Clone</source>
         <translation>Klonen</translation>
     </message>
@@ -2864,6 +2904,10 @@ zustand</translation>
     <message>
         <source>Commands found</source>
         <translation>Gefundene Befehle</translation>
+    </message>
+    <message>
+        <source>Continue in the &amp;background</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
@@ -2880,6 +2924,10 @@ zustand</translation>
     <message>
         <source>Curves</source>
         <translation>Kurven</translation>
+    </message>
+    <message>
+        <source>Differences among the best runs: {}</source>
+        <translation>Unterschiede unter den besten Läufen: {}</translation>
     </message>
     <message>
         <source>Digits: pixels shuffled</source>
@@ -2904,6 +2952,10 @@ zustand</translation>
     <message>
         <source>Embedding and head get a weight each, where they share one in the base</source>
         <translation>Embedding und Kopf bekommen je ein Gewicht, wo sie in der Basis eines teilen</translation>
+    </message>
+    <message>
+        <source>End the s&amp;earch</source>
+        <translation>Suche &amp;beenden</translation>
     </message>
     <message>
         <source>Every action, panel, setting and page by name</source>
@@ -2950,8 +3002,16 @@ zustand</translation>
         <translation>Wie der Prompt dem Modell vorgelegt wird</translation>
     </message>
     <message>
+        <source>How the runs are chosen</source>
+        <translation>Wie die Läufe gewählt werden</translation>
+    </message>
+    <message>
         <source>Images with text</source>
         <translation>Bilder mit Text</translation>
+    </message>
+    <message>
+        <source>In a process of its own: runs of over a minute continue when it is closed</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Interference</source>
@@ -2962,12 +3022,28 @@ zustand</translation>
         <translation>Interferenz der Adapter</translation>
     </message>
     <message>
+        <source>Is it the rank that counts, or how many numbers there are?</source>
+        <translation>Zählt der Rang, oder wie viele Zahlen es sind?</translation>
+    </message>
+    <message>
+        <source>It can continue in the background; the lab shows it again when it is opened. Or the current step is finished, the adapter saved, and the run ended.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>It is otherwise: {}</source>
         <translation>Es ist anders: {}</translation>
     </message>
     <message>
+        <source>Keep the lab open</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Keep this lane as a run, and open it in the window</source>
         <translation>Diese Bahn als Lauf behalten und im Fenster öffnen</translation>
+    </message>
+    <message>
+        <source>Keep training without the window</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Lane {} is kept as a run: {}</source>
@@ -3000,6 +3076,10 @@ zustand</translation>
     <message>
         <source>Lessons…</source>
         <translation>Lektionen…</translation>
+    </message>
+    <message>
+        <source>LoRA, random subspaces and their neighbours at the same trained count</source>
+        <translation>LoRA, zufällige Unterräume und ihre Nachbarn bei gleich vielen trainierten Zahlen</translation>
     </message>
     <message>
         <source>Looking whether it was read before</source>
@@ -3038,8 +3118,24 @@ zustand</translation>
         <translation>Speicher, GB</translation>
     </message>
     <message>
+        <source>Moving into the window…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Moving out of the window…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Moving the run…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Name a rank at least, as in 1, 2, 4, 8.</source>
         <translation>Nennen Sie mindestens einen Rang, etwa 1, 2, 4, 8.</translation>
+    </message>
+    <message>
+        <source>No further runs are chosen; those made are kept</source>
+        <translation>Es werden keine weiteren Läufe gewählt; die gemachten bleiben</translation>
     </message>
     <message>
         <source>No rows: {}.</source>
@@ -3072,6 +3168,10 @@ zustand</translation>
     <message>
         <source>Nothing is called so.</source>
         <translation>Nichts heißt so.</translation>
+    </message>
+    <message>
+        <source>Notify when a long run ends</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Of step</source>
@@ -3142,6 +3242,14 @@ zustand</translation>
         <translation>Prompt für die Mischung</translation>
     </message>
     <message>
+        <source>Pruni&amp;ng</source>
+        <translation>Vor&amp;zeitig beenden</translation>
+    </message>
+    <message>
+        <source>Pruning</source>
+        <translation>Vorzeitiges Beenden</translation>
+    </message>
+    <message>
         <source>Q8_0, packed layer by layer: the rounding is a twentieth of that of 4</source>
         <translation>Q8_0, Schicht für Schicht gepackt: die Rundung ist ein Zwanzigstel von der bei 4</translation>
     </message>
@@ -3164,6 +3272,14 @@ zustand</translation>
     <message>
         <source>Rank of lane {}</source>
         <translation>Rang von Bahn {}</translation>
+    </message>
+    <message>
+        <source>Rank or numbers?</source>
+        <translation>Rang oder Zahlen?</translation>
+    </message>
+    <message>
+        <source>Rank or numbers?…</source>
+        <translation>Rang oder Zahlen?…</translation>
     </message>
     <message>
         <source>Rank race</source>
@@ -3398,6 +3514,10 @@ zustand</translation>
         <translation>Läufe, die verglichen werden</translation>
     </message>
     <message>
+        <source>Runs that the search makes</source>
+        <translation>Läufe, die die Suche macht</translation>
+    </message>
+    <message>
         <source>Runs…</source>
         <translation>Läufe…</translation>
     </message>
@@ -3500,6 +3620,10 @@ zustand</translation>
     <message>
         <source>Saved {}</source>
         <translation>{} gespeichert</translation>
+    </message>
+    <message>
+        <source>Saving</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Saving…</source>
@@ -3814,6 +3938,10 @@ zustand</translation>
         <translation>&amp;Warteschlange starten</translation>
     </message>
     <message>
+        <source>Starting the engine…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>State</source>
         <translation>Zustand</translation>
     </message>
@@ -3868,6 +3996,10 @@ zustand</translation>
     <message>
         <source>Stop</source>
         <translation>Stopp</translation>
+    </message>
+    <message>
+        <source>Stop in the background</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Stop texts</source>
@@ -4142,6 +4274,14 @@ zustand</translation>
         <translation>Der Lauf, um den es in dieser Meldung ging, ist nicht mehr offen.</translation>
     </message>
     <message>
+        <source>The run was saved and could not be moved. It can be resumed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run was stopped and saved at step {:,}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The same base, the same batches: which rank is enough?</source>
         <translation>Dieselbe Basis, dieselben Batches: welcher Rang genügt?</translation>
     </message>
@@ -4214,6 +4354,10 @@ zustand</translation>
         <translation>Dieser Lauf ist beendet. Neu starten, dann erneut versuchen.</translation>
     </message>
     <message>
+        <source>This run takes about {} more. It can train without the window, which may then be closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Tick at least one layer.</source>
         <translation>Mindestens eine Schicht ankreuzen.</translation>
     </message>
@@ -4278,6 +4422,10 @@ zustand</translation>
         <translation>Top-p</translation>
     </message>
     <message>
+        <source>Tr&amp;ials</source>
+        <translation>&amp;Versuche</translation>
+    </message>
+    <message>
         <source>Train</source>
         <translation>Trainieren</translation>
     </message>
@@ -4314,6 +4462,10 @@ zustand</translation>
         <translation>Trainingsdaten</translation>
     </message>
     <message>
+        <source>Training each method at growing size…</source>
+        <translation>Jedes Verfahren wird in wachsender Größe trainiert…</translation>
+    </message>
+    <message>
         <source>Training is running. Close the lab?</source>
         <translation>Das Training läuft. Das Lab schließen?</translation>
     </message>
@@ -4332,6 +4484,10 @@ zustand</translation>
     <message>
         <source>Training random subspaces of growing size…</source>
         <translation>Zufällige Unterräume wachsender Größe werden trainiert…</translation>
+    </message>
+    <message>
+        <source>Trials</source>
+        <translation>Versuche</translation>
     </message>
     <message>
         <source>Triangle 60 × 60</source>
@@ -4562,6 +4718,10 @@ zustand</translation>
         <translation>Was der Lauf zeigt</translation>
     </message>
     <message>
+        <source>What the settings account for</source>
+        <translation>Was die Einstellungen ausmachen</translation>
+    </message>
+    <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>
         <translation>Worauf die Singulärwerte einer Schicht hinweisen, und der Loss bei einer Begrenzung</translation>
     </message>
@@ -4608,6 +4768,10 @@ zustand</translation>
     <message>
         <source>Which ran&amp;k</source>
         <translation>Welcher &amp;Rang</translation>
+    </message>
+    <message>
+        <source>Which runs are ended before their last step</source>
+        <translation>Welche Läufe vor ihrem letzten Schritt beendet werden</translation>
     </message>
     <message>
         <source>With s = α/r fixed instead, the best learning rate falls as the rank rises.</source>
@@ -5110,6 +5274,10 @@ zustand</translation>
         <translation>dtype der Faktoren; was die Umwandlung verliert, steht im Bericht</translation>
     </message>
     <message>
+        <source>each combination of the values is one run</source>
+        <translation>jede Kombination der Werte ist ein Lauf</translation>
+    </message>
+    <message>
         <source>each: σ₁ to {}, {} to {}</source>
         <translation>jeweils: σ₁ bis {}, {} bis {}</translation>
     </message>
@@ -5120,6 +5288,10 @@ zustand</translation>
     <message>
         <source>earlier checkpoint</source>
         <translation>früherer Checkpoint</translation>
+    </message>
+    <message>
+        <source>easy: the 9s beside the other digits</source>
+        <translation>leicht: die Neunen neben den anderen Ziffern</translation>
     </message>
     <message>
         <source>effective rank {:.3g}, from {:.3g} at step {:,}</source>
@@ -5160,6 +5332,10 @@ zustand</translation>
     <message>
         <source>eval steps</source>
         <translation>Eval-Schritte</translation>
+    </message>
+    <message>
+        <source>every combination</source>
+        <translation>jede Kombination</translation>
     </message>
     <message>
         <source>every number is 0</source>
@@ -5280,6 +5456,10 @@ zustand</translation>
     <message>
         <source>halves A and B in {} steps, {} in each</source>
         <translation>halbiert A und B in {} Schritten, {} je Schritt</translation>
+    </message>
+    <message>
+        <source>hard: digits with their pixels shuffled</source>
+        <translation>schwer: Ziffern mit gemischten Pixeln</translation>
     </message>
     <message>
         <source>hidden</source>
@@ -5698,6 +5878,10 @@ zustand</translation>
         <translation>Prompts</translation>
     </message>
     <message>
+        <source>pruned</source>
+        <translation>vorzeitig beendet</translation>
+    </message>
+    <message>
         <source>r</source>
         <translation>r</translation>
     </message>
@@ -5950,6 +6134,10 @@ zustand</translation>
         <translation>der Verlust der MLP-Schichten ist nicht höher</translation>
     </message>
     <message>
+        <source>the model and data that are open</source>
+        <translation>das geöffnete Modell und die geöffneten Daten</translation>
+    </message>
+    <message>
         <source>the same rate is best from rank 4 on</source>
         <translation>ab Rang 4 ist dieselbe Rate die beste</translation>
     </message>
@@ -6020,6 +6208,10 @@ zustand</translation>
     <message>
         <source>trained on</source>
         <translation>trainiert</translation>
+    </message>
+    <message>
+        <source>trains in the background</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>true σ(D)</source>
@@ -6234,6 +6426,14 @@ zustand</translation>
         <translation>{:,} Läufe</translation>
     </message>
     <message>
+        <source>{:,} runs are still to be chosen, one after another</source>
+        <translation>{:,} Läufe sind noch zu wählen, einer nach dem anderen</translation>
+    </message>
+    <message>
+        <source>{:,} runs at most, chosen one after another, {}</source>
+        <translation>höchstens {:,} Läufe, einer nach dem anderen gewählt, {}</translation>
+    </message>
+    <message>
         <source>{:,} steps</source>
         <translation>{:,} Schritte</translation>
     </message>
@@ -6322,6 +6522,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} as sound, {:.0f} s: {}. {:.0f} Hz is {}, {:.0f} Hz is {}.</source>
         <translation>{} als Ton, {:.0f} s: {}. {:.0f} Hz ist {}, {:.0f} Hz ist {}.</translation>
+    </message>
+    <message>
+        <source>{} at step {:,}</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{} at {:,}</source>
@@ -6512,6 +6716,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} Schritte/s</translation>
     </message>
     <message>
+        <source>{} trains in the background. Attach shows it; it continues either way.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>{} undone</source>
         <translation>{} rückgängig</translation>
     </message>
@@ -6554,6 +6762,10 @@ Hier tippen, um andere zu benutzen.</translation>
         <translation>{}, erklärt</translation>
     </message>
     <message>
+        <source>{}, in the background</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>{}, off → on</source>
         <translation>{}, aus → an</translation>
     </message>
@@ -6564,6 +6776,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>{}, step {:,}</source>
         <translation>{}, Schritt {:,}</translation>
+    </message>
+    <message>
+        <source>{}, watched</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept {}, error {}.</source>

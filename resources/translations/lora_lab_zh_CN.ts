@@ -2746,8 +2746,16 @@ state</source>
         <translation> 个种子</translation>
     </message>
     <message>
+        <source> · {:,} still to be chosen</source>
+        <translation> · 还有 {:,} 个待选</translation>
+    </message>
+    <message>
         <source>&amp;Add a lane</source>
         <translation>添加赛道(&amp;A)</translation>
+    </message>
+    <message>
+        <source>&amp;Add search</source>
+        <translation>添加搜索(&amp;A)</translation>
     </message>
     <message>
         <source>&amp;Continue</source>
@@ -2776,6 +2784,10 @@ state</source>
     <message>
         <source>&amp;Run it and see</source>
         <translation>运行并查看(&amp;R)</translation>
+    </message>
+    <message>
+        <source>&amp;Save and end the run</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>&amp;Stack the lanes</source>
@@ -2810,6 +2822,10 @@ state</source>
         <translation>每个数约两比特</translation>
     </message>
     <message>
+        <source>About {}: some {:,} runs of {:,} steps, each at its best learning rate.</source>
+        <translation>约 {}：大约 {:,} 个运行，每个 {:,} 步，各用其最佳学习率。</translation>
+    </message>
+    <message>
         <source>About {}: {:,} rounds of {:,} steps over one base.</source>
         <translation>约 {}：在同一基座上 {:,} 轮，每轮 {:,} 步。</translation>
     </message>
@@ -2820,6 +2836,14 @@ state</source>
     <message>
         <source>Action, panel, setting or page</source>
         <translation>操作、面板、设置或页面</translation>
+    </message>
+    <message>
+        <source>AdamW on gradients that each factor preconditions for the other, so that a step does not depend on how ΔW is divided between A and B. Zhang &amp; Pilanci 2024</source>
+        <translation>AdamW 作用于由每个因子为另一因子预条件化的梯度，使一步不依赖 ΔW 在 A 与 B 之间的分配。Zhang &amp; Pilanci 2024</translation>
+    </message>
+    <message>
+        <source>AdamW whose averages take a byte for each number, a quarter of the memory. Dettmers et al. 2022</source>
+        <translation>AdamW，其平均值每个数占一个字节，为四分之一的内存。Dettmers et al. 2022</translation>
     </message>
     <message>
         <source>Adapter mix</source>
@@ -2854,6 +2878,22 @@ state</source>
         <translation>查询数据</translation>
     </message>
     <message>
+        <source>Attach</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>By a note of the desktop, for runs of over a minute, while the lab is behind</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>C&amp;hoice</source>
+        <translation>选择(&amp;H)</translation>
+    </message>
+    <message>
+        <source>Choice of runs</source>
+        <translation>运行的选择</translation>
+    </message>
+    <message>
         <source>Clone</source>
         <translation>克隆</translation>
     </message>
@@ -2864,6 +2904,10 @@ state</source>
     <message>
         <source>Commands found</source>
         <translation>找到的命令</translation>
+    </message>
+    <message>
+        <source>Continue in the &amp;background</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
@@ -2880,6 +2924,10 @@ state</source>
     <message>
         <source>Curves</source>
         <translation>曲线</translation>
+    </message>
+    <message>
+        <source>Differences among the best runs: {}</source>
+        <translation>最佳运行之间的差异：{}</translation>
     </message>
     <message>
         <source>Digits: pixels shuffled</source>
@@ -2904,6 +2952,10 @@ state</source>
     <message>
         <source>Embedding and head get a weight each, where they share one in the base</source>
         <translation>当嵌入与输出头在基座中共用一个权重时，各得一个权重</translation>
+    </message>
+    <message>
+        <source>End the s&amp;earch</source>
+        <translation>结束搜索(&amp;E)</translation>
     </message>
     <message>
         <source>Every action, panel, setting and page by name</source>
@@ -2950,8 +3002,16 @@ state</source>
         <translation>提示词以何种形式交给模型</translation>
     </message>
     <message>
+        <source>How the runs are chosen</source>
+        <translation>运行如何选择</translation>
+    </message>
+    <message>
         <source>Images with text</source>
         <translation>图文</translation>
+    </message>
+    <message>
+        <source>In a process of its own: runs of over a minute continue when it is closed</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Interference</source>
@@ -2962,12 +3022,28 @@ state</source>
         <translation>适配器之间的干扰</translation>
     </message>
     <message>
+        <source>Is it the rank that counts, or how many numbers there are?</source>
+        <translation>起作用的是秩，还是参数的数量？</translation>
+    </message>
+    <message>
+        <source>It can continue in the background; the lab shows it again when it is opened. Or the current step is finished, the adapter saved, and the run ended.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>It is otherwise: {}</source>
         <translation>并非如此：{}</translation>
     </message>
     <message>
+        <source>Keep the lab open</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Keep this lane as a run, and open it in the window</source>
         <translation>将此赛道保存为运行，并在窗口中打开</translation>
+    </message>
+    <message>
+        <source>Keep training without the window</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Lane {} is kept as a run: {}</source>
@@ -3000,6 +3076,10 @@ state</source>
     <message>
         <source>Lessons…</source>
         <translation>课程…</translation>
+    </message>
+    <message>
+        <source>LoRA, random subspaces and their neighbours at the same trained count</source>
+        <translation>相同训练参数量下的 LoRA、随机子空间及其近邻</translation>
     </message>
     <message>
         <source>Looking whether it was read before</source>
@@ -3038,8 +3118,24 @@ state</source>
         <translation>内存，GB</translation>
     </message>
     <message>
+        <source>Moving into the window…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Moving out of the window…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>Moving the run…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Name a rank at least, as in 1, 2, 4, 8.</source>
         <translation>请至少给出一个秩，如 1, 2, 4, 8。</translation>
+    </message>
+    <message>
+        <source>No further runs are chosen; those made are kept</source>
+        <translation>不再选择新的运行；已有的保留</translation>
     </message>
     <message>
         <source>No rows: {}.</source>
@@ -3072,6 +3168,10 @@ state</source>
     <message>
         <source>Nothing is called so.</source>
         <translation>没有此名称的内容。</translation>
+    </message>
+    <message>
+        <source>Notify when a long run ends</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Of step</source>
@@ -3142,6 +3242,14 @@ state</source>
         <translation>用于混合的提示词</translation>
     </message>
     <message>
+        <source>Pruni&amp;ng</source>
+        <translation>剪枝(&amp;N)</translation>
+    </message>
+    <message>
+        <source>Pruning</source>
+        <translation>剪枝</translation>
+    </message>
+    <message>
         <source>Q8_0, packed layer by layer: the rounding is a twentieth of that of 4</source>
         <translation>Q8_0，逐层打包：舍入误差为 4 位的二十分之一</translation>
     </message>
@@ -3164,6 +3272,14 @@ state</source>
     <message>
         <source>Rank of lane {}</source>
         <translation>赛道 {} 的秩</translation>
+    </message>
+    <message>
+        <source>Rank or numbers?</source>
+        <translation>秩还是参数量？</translation>
+    </message>
+    <message>
+        <source>Rank or numbers?…</source>
+        <translation>秩还是参数量？…</translation>
     </message>
     <message>
         <source>Rank race</source>
@@ -3398,6 +3514,10 @@ state</source>
         <translation>参与比较的运行</translation>
     </message>
     <message>
+        <source>Runs that the search makes</source>
+        <translation>搜索要进行的运行</translation>
+    </message>
+    <message>
         <source>Runs…</source>
         <translation>运行…</translation>
     </message>
@@ -3500,6 +3620,10 @@ state</source>
     <message>
         <source>Saved {}</source>
         <translation>已保存 {}</translation>
+    </message>
+    <message>
+        <source>Saving</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Saving…</source>
@@ -3814,6 +3938,10 @@ state</source>
         <translation>启动队列(&amp;Q)</translation>
     </message>
     <message>
+        <source>Starting the engine…</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>State</source>
         <translation>状态</translation>
     </message>
@@ -3868,6 +3996,10 @@ state</source>
     <message>
         <source>Stop</source>
         <translation>停止</translation>
+    </message>
+    <message>
+        <source>Stop in the background</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>Stop texts</source>
@@ -4142,6 +4274,14 @@ state</source>
         <translation>该消息所涉及的运行已不再打开。</translation>
     </message>
     <message>
+        <source>The run was saved and could not be moved. It can be resumed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
+        <source>The run was stopped and saved at step {:,}.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>The same base, the same batches: which rank is enough?</source>
         <translation>同一基座，同样批次：哪个秩就够了？</translation>
     </message>
@@ -4214,6 +4354,10 @@ state</source>
         <translation>此运行已结束。请重新开始后再试。</translation>
     </message>
     <message>
+        <source>This run takes about {} more. It can train without the window, which may then be closed.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>Tick at least one layer.</source>
         <translation>请至少勾选一层。</translation>
     </message>
@@ -4278,6 +4422,10 @@ state</source>
         <translation>Top-p</translation>
     </message>
     <message>
+        <source>Tr&amp;ials</source>
+        <translation>试验(&amp;I)</translation>
+    </message>
+    <message>
         <source>Train</source>
         <translation>训练</translation>
     </message>
@@ -4314,6 +4462,10 @@ state</source>
         <translation>训练数据</translation>
     </message>
     <message>
+        <source>Training each method at growing size…</source>
+        <translation>正在以递增的规模训练每种方法…</translation>
+    </message>
+    <message>
         <source>Training is running. Close the lab?</source>
         <translation>训练正在进行。关闭本软件？</translation>
     </message>
@@ -4332,6 +4484,10 @@ state</source>
     <message>
         <source>Training random subspaces of growing size…</source>
         <translation>正在训练逐渐增大的随机子空间…</translation>
+    </message>
+    <message>
+        <source>Trials</source>
+        <translation>试验</translation>
     </message>
     <message>
         <source>Triangle 60 × 60</source>
@@ -4562,6 +4718,10 @@ state</source>
         <translation>运行显示的结果</translation>
     </message>
     <message>
+        <source>What the settings account for</source>
+        <translation>各设置的影响</translation>
+    </message>
+    <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>
         <translation>某层奇异值所提示的内容，以及裁剪后的损失</translation>
     </message>
@@ -4608,6 +4768,10 @@ state</source>
     <message>
         <source>Which ran&amp;k</source>
         <translation>哪个秩(&amp;K)</translation>
+    </message>
+    <message>
+        <source>Which runs are ended before their last step</source>
+        <translation>哪些运行在最后一步之前结束</translation>
     </message>
     <message>
         <source>With s = α/r fixed instead, the best learning rate falls as the rank rises.</source>
@@ -5110,6 +5274,10 @@ state</source>
         <translation>因子的 dtype；转换的损失会写入报告</translation>
     </message>
     <message>
+        <source>each combination of the values is one run</source>
+        <translation>每种取值组合为一个运行</translation>
+    </message>
+    <message>
         <source>each: σ₁ to {}, {} to {}</source>
         <translation>每图：σ₁ 到 {}，{} 到 {}</translation>
     </message>
@@ -5120,6 +5288,10 @@ state</source>
     <message>
         <source>earlier checkpoint</source>
         <translation>较早的检查点</translation>
+    </message>
+    <message>
+        <source>easy: the 9s beside the other digits</source>
+        <translation>简单：在其他数字之外学会 9</translation>
     </message>
     <message>
         <source>effective rank {:.3g}, from {:.3g} at step {:,}</source>
@@ -5160,6 +5332,10 @@ state</source>
     <message>
         <source>eval steps</source>
         <translation>验证间隔步数</translation>
+    </message>
+    <message>
+        <source>every combination</source>
+        <translation>所有组合</translation>
     </message>
     <message>
         <source>every number is 0</source>
@@ -5280,6 +5456,10 @@ state</source>
     <message>
         <source>halves A and B in {} steps, {} in each</source>
         <translation>每 {} 步使 A 和 B 减半，每步 {}</translation>
+    </message>
+    <message>
+        <source>hard: digits with their pixels shuffled</source>
+        <translation>困难：像素打乱的数字</translation>
     </message>
     <message>
         <source>hidden</source>
@@ -5698,6 +5878,10 @@ state</source>
         <translation>提示词</translation>
     </message>
     <message>
+        <source>pruned</source>
+        <translation>已剪枝</translation>
+    </message>
+    <message>
         <source>r</source>
         <translation>r</translation>
     </message>
@@ -5950,6 +6134,10 @@ state</source>
         <translation>MLP 层的损失不更高</translation>
     </message>
     <message>
+        <source>the model and data that are open</source>
+        <translation>当前打开的模型与数据</translation>
+    </message>
+    <message>
         <source>the same rate is best from rank 4 on</source>
         <translation>从秩 4 起同一学习率最佳</translation>
     </message>
@@ -6020,6 +6208,10 @@ state</source>
     <message>
         <source>trained on</source>
         <translation>训练过</translation>
+    </message>
+    <message>
+        <source>trains in the background</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>true σ(D)</source>
@@ -6234,6 +6426,14 @@ state</source>
         <translation>{:,} 个运行</translation>
     </message>
     <message>
+        <source>{:,} runs are still to be chosen, one after another</source>
+        <translation>还有 {:,} 个运行待逐一选择</translation>
+    </message>
+    <message>
+        <source>{:,} runs at most, chosen one after another, {}</source>
+        <translation>最多 {:,} 个运行，逐一选择，{}</translation>
+    </message>
+    <message>
         <source>{:,} steps</source>
         <translation>{:,} 步</translation>
     </message>
@@ -6322,6 +6522,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} as sound, {:.0f} s: {}. {:.0f} Hz is {}, {:.0f} Hz is {}.</source>
         <translation>{} 的声音，{:.0f} 秒：{}。{:.0f} Hz 为 {}，{:.0f} Hz 为 {}。</translation>
+    </message>
+    <message>
+        <source>{} at step {:,}</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{} at {:,}</source>
@@ -6512,6 +6716,10 @@ The old one stays until the new one is complete.</source>
         <translation>{} 步/秒</translation>
     </message>
     <message>
+        <source>{} trains in the background. Attach shows it; it continues either way.</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>{} undone</source>
         <translation>撤销 {}</translation>
     </message>
@@ -6554,6 +6762,10 @@ Type here to use others.</source>
         <translation>{}，说明</translation>
     </message>
     <message>
+        <source>{}, in the background</source>
+        <translation type="unfinished"></translation>
+    </message>
+    <message>
         <source>{}, off → on</source>
         <translation>{}，关 → 开</translation>
     </message>
@@ -6564,6 +6776,10 @@ Type here to use others.</source>
     <message>
         <source>{}, step {:,}</source>
         <translation>{}，第 {:,} 步</translation>
+    </message>
+    <message>
+        <source>{}, watched</source>
+        <translation type="unfinished"></translation>
     </message>
     <message>
         <source>{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept {}, error {}.</source>
