@@ -103,7 +103,8 @@ def carry_block(
     """
     for group in optimizer.param_groups:
         group["params"] = [new if p is old else p for p in group["params"]]
-    state = dict(optimizer.state.pop(old, None) or {})
+    averages, kept_as = (getattr(optimizer, name, dict) for name in ("averages", "kept"))
+    state = averages(optimizer.state.pop(old, None) or {})  # floats, where they are kept packed
     common = tuple(slice(0, min(a, b)) for a, b in zip(old.shape, new.shape, strict=True))
     for key in (FIRST | {SECOND}) & state.keys():
         if state[key] is not None:
@@ -112,7 +113,7 @@ def carry_block(
             moment[common] = state[key][common]
             state[key] = moment.div_(c**2 if key == SECOND else c)
     if state:
-        optimizer.state[new] = state
+        optimizer.state[new] = kept_as(state)
 
 
 def scale_moments(optimizer: torch.optim.Optimizer, p: nn.Parameter, c: float) -> None:

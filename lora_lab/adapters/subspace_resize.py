@@ -29,7 +29,8 @@ def resize_subspace(space: Subspace, dimension: int, optimizer: torch.optim.Opti
         raise AdapterError("θ is not finite, so the dimension of the subspace stays.")
     if not 1 <= dimension <= space.total:
         raise AdapterError(f"d must be from 1 to {space.total:,}, not {dimension:,}.")
-    state = dict(optimizer.state.get(old) or {})
+    averages, kept_as = (getattr(optimizer, name, dict) for name in ("averages", "kept"))
+    state = averages(optimizer.state.get(old) or {})  # floats, where they are kept packed
     first = [key for key in FIRST if state.get(key) is not None]
     second = [key for key in (SECOND,) if key in state]
     vectors, squares = [old, *(state[k] for k in first)], [state[k] for k in second]
@@ -44,7 +45,7 @@ def resize_subspace(space: Subspace, dimension: int, optimizer: torch.optim.Opti
         group["params"] = [new if p is old else p for p in group["params"]]
     optimizer.state.pop(old, None)
     if state:
-        optimizer.state[new] = state
+        optimizer.state[new] = kept_as(state)
     if not before or dimension % len(old) == 0:  # nothing but rounding
         return 0.0
     return max(0.0, 1 - after / before)

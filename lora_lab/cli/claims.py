@@ -58,6 +58,7 @@ def claims(
         from lora_lab import paths
         from lora_lab.cli.queue_runs import run_queue
         from lora_lab.runs.queue import Queue
+        from lora_lab.runs.searches import Searches
         from lora_lab.studies.base import StudyBase
         from lora_lab.studies.claim_list import CLAIMS
         from lora_lab.studies.claims import ClaimReading, plain
@@ -79,7 +80,7 @@ def claims(
                 queue = Queue(paths.user_data() / "studies" / folder)
                 try:
                     queue.add(standing.todo)
-                    signal = run_queue(queue, err)
+                    signal = run_queue(queue, Searches(queue), err)
                 finally:
                     queue.close()
                 if signal:

@@ -95,6 +95,8 @@ def race(
         if stack and price.obstacle:
             err.print(f"not stacked: {price.obstacle}", style="yellow")
         seconds = _run(running, script)
+        if not running.lanes:
+            raise LabError("No lane is left: all were dropped. Leave one in.")
         top, cuts = running.cuts()
         result = {
             "steps": running.steps,
@@ -171,7 +173,7 @@ def _run(running: Race, script: Sequence[Act]) -> float:
             if lane.message and name not in standing:
                 standing.add(name)
                 err.print(f"{name}: {lane.message}", style="yellow")
-        if running.steps % every == 0:
+        if running.lanes and running.steps % every == 0:
             losses = "  ".join(f"{name}: {lane.loss:.4g}" for name, lane in running.lanes.items())
             err.print(f"{100 * running.steps / running.goal:3.0f} %  {losses}")
     for act in ahead:

@@ -78,6 +78,7 @@ def similarity(
         from lora_lab.cli.queue_runs import run_queue
         from lora_lab.runs.grid import parse_axis
         from lora_lab.runs.queue import Queue
+        from lora_lab.runs.searches import Searches
         from lora_lab.studies.base import StudyBase
         from lora_lab.studies.ended import Shelf
         from lora_lab.studies.found import Found
@@ -116,7 +117,7 @@ def similarity(
             queue = Queue(paths.user_data() / "studies" / time.strftime("%Y%m%d-%H%M%S"))
             try:
                 queue.add(todo)
-                signal = run_queue(queue, err)
+                signal = run_queue(queue, Searches(queue), err)
             finally:
                 queue.close()
         shelf.look()

@@ -95,3 +95,10 @@ def test_a_script_that_cannot_be_followed_is_one_sentence(at, words):
     done = race("--ranks", "1,2", "--at", at)
     assert done.exit_code == 1
     assert words in " ".join(done.stderr.split())
+
+
+def test_a_race_whose_lanes_were_all_dropped_says_so():
+    done = race("--ranks", "1,2", "--at", "3:drop:r 1", "--at", "3:drop:r 2", "--json")
+    assert done.exit_code == 1
+    assert "No lane is left" in " ".join(done.stderr.split())
+    assert done.stdout == ""

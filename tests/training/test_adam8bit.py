@@ -5,10 +5,12 @@ import warnings
 import pytest
 import torch
 
-from lora_lab.config import RunConfig
+from lora_lab.config import RunConfig, changed
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.records import AppliedRecord, ErrorRecord
 from lora_lab.training.adam8bit import BLOCK, SMALLEST, dynamic_code, packed, unpacked
 from lora_lab.training.optim import build_optimizer, states_kept
+from tests.training.driven_run import DrivenRun, digits
 from tests.training.test_optim import layers
 
 SHAPES = [(64, 64), (8, 700), (5000,)]
@@ -101,3 +103,39 @@ def test_it_goes_the_way_of_adamw_with_a_quarter_of_its_state(shape):
     small = p.numel() < SMALLEST
     assert held == pytest.approx(p.numel() * (8 if small else 2 * (1 + 4 / BLOCK)), rel=0.02)
     assert states_kept(made) == pytest.approx(2 if small else 0.5, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("settings", "edits"),
+    [
+        ({"variant": "subspace", "digits": ()}, [("dimension", 8192), ("dimension", 4096)]),
+        ({"variant": "lora-xs"}, [("rank", 32), ("rank", 64)]),
+        ({"variant": "vera"}, [("rank", 64), ("rank", 4096)]),
+    ],
+)
+def test_averages_follow_another_size(settings, edits):
+    """Codes of the old size beside a tensor of the new one were read and written past their end."""
+    hyper = {"rank": 4096 if settings["variant"] == "vera" else 64, "dimension": 4096}
+    run = DrivenRun(digits(optimizer="adamw8bit", dtype="float32", hyper=hyper, **settings))
+    run.steps(4)
+    made = run.experiment.optimizer
+
+    def averages():
+        return {
+            p: made.averages(made.state[p])["exp_avg"]
+            for group in made.param_groups
+            for p in group["params"]
+        }
+
+    before = averages()
+    for field, value in edits:
+        run.controls.set_hyper(changed(run.controls.hyper, **{field: value}))
+        assert isinstance(run.next((AppliedRecord, ErrorRecord)), AppliedRecord)
+        now = averages()
+        for p, m in now.items():
+            assert m.shape == p.shape
+            assert ("exp_avg_codes" in made.state[p]) == (p.numel() >= SMALLEST)
+        if value == 8192:  # Pᵀ·P = I: what is known of the gradient keeps its size
+            (old,), (new,) = before.values(), now.values()
+            assert float(new.norm()) == pytest.approx(float(old.norm()), rel=0.02)
+        run.steps(2)
