@@ -66,9 +66,9 @@ class Adam8bit(FusedAdamW):
 
     step.hooked = True  # without torch's profiler mark and hooks around each step
 
-    def state_names(self, p: torch.Tensor) -> tuple[str, ...]:
-        """What is kept of a tensor of this size."""
-        if p.numel() < SMALLEST:
+    def state_names(self, count: int) -> tuple[str, ...]:
+        """What is kept of a tensor of that many numbers."""
+        if count < SMALLEST:
             return (*AVERAGES, "step")
         return (*(f"{key}_{part}" for key in AVERAGES for part in ("codes", "scales")), "step")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, NamedTuple
@@ -81,10 +82,12 @@ def parameter_groups(layers: Iterable[AdapterLayer], config: RunConfig) -> list[
     ]
 
 
-def state_names(optimizer: torch.optim.Optimizer, p: torch.nn.Parameter) -> tuple[str, ...]:
-    """What the optimizer keeps of a tensor that it holds, once it has moved it."""
+def state_names(
+    optimizer: torch.optim.Optimizer, p: torch.nn.Parameter, shape: tuple[int, ...]
+) -> tuple[str, ...]:
+    """What the optimizer keeps of a tensor that it holds, once it has this shape and was moved."""
     if isinstance(optimizer, Adam8bit):
-        return optimizer.state_names(p)
+        return optimizer.state_names(math.prod(shape))
     group = next(g for g in optimizer.param_groups if any(p is held for held in g["params"]))
     if isinstance(optimizer, torch.optim.AdamW) and not group["orthogonal"]:
         return ("exp_avg", "exp_avg_sq", "step")

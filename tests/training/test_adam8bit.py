@@ -10,6 +10,7 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import AppliedRecord, ErrorRecord
 from lora_lab.training.adam8bit import BLOCK, SMALLEST, dynamic_code, packed, unpacked
 from lora_lab.training.optim import build_optimizer, states_kept
+from lora_lab.training.saving.state import restore, state_of
 from tests.training.driven_run import DrivenRun, digits
 from tests.training.test_optim import layers
 
@@ -139,3 +140,26 @@ def test_averages_follow_another_size(settings, edits):
             (old,), (new,) = before.values(), now.values()
             assert float(new.norm()) == pytest.approx(float(old.norm()), rel=0.02)
         run.steps(2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "start", "edit"),
+    [
+        ({"variant": "subspace", "digits": ()}, {"dimension": 64}, {"dimension": 8192}),
+        ({"variant": "lora-fa"}, {"rank": 4}, {"rank": 64}),
+        ({"variant": "lora"}, {"rank": 64}, {"rank": 4}),
+    ],
+)
+def test_a_run_resumes_whose_tensors_have_crossed_the_size_that_is_packed(settings, start, edit):
+    """What is kept goes by the size that was saved, not by that of the run's beginning."""
+    config = digits(optimizer="adamw8bit", dtype="float32", hyper=start, **settings)
+    run = DrivenRun(config)
+    run.steps(3)
+    run.edit(**edit)
+    run.steps(2)
+    tensors, facts = state_of(run.experiment)
+    losses = run.steps(4)
+    again = DrivenRun(config)
+    assert restore(again.experiment, tensors, facts) == ()
+    again.controls.settle(again.controls.hyper, again.experiment.hyper)
+    assert again.steps(4) == losses

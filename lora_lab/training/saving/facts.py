@@ -218,7 +218,7 @@ def _check_layer(
             frozen = "frozen" if trained.moves else "trained"
             raise _wrong(f"{name} is {frozen} by its settings, and {label} is not")
         used.add(_fits(tensors, f"{name}|{label}", shape, kinds))
-        kept = state_names(experiment.optimizer, getattr(layer, label))
+        kept = state_names(experiment.optimizer, getattr(layer, label), shape)
         used |= _check_moments(kept, f"{name}|{label}", trained, shape, kinds, tensors)
     return used
 
