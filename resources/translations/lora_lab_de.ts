@@ -2787,7 +2787,7 @@ zustand</translation>
     </message>
     <message>
         <source>&amp;Save and end the run</source>
-        <translation type="unfinished"></translation>
+        <translation>&amp;Speichern und den Lauf beenden</translation>
     </message>
     <message>
         <source>&amp;Stack the lanes</source>
@@ -2879,11 +2879,11 @@ zustand</translation>
     </message>
     <message>
         <source>Attach</source>
-        <translation type="unfinished"></translation>
+        <translation>Verbinden</translation>
     </message>
     <message>
         <source>By a note of the desktop, for runs of over a minute, while the lab is behind</source>
-        <translation type="unfinished"></translation>
+        <translation>Durch eine Meldung des Desktops, bei Läufen von über einer Minute, wenn das Lab im Hintergrund steht</translation>
     </message>
     <message>
         <source>C&amp;hoice</source>
@@ -2907,7 +2907,7 @@ zustand</translation>
     </message>
     <message>
         <source>Continue in the &amp;background</source>
-        <translation type="unfinished"></translation>
+        <translation>Im &amp;Hintergrund weiterlaufen lassen</translation>
     </message>
     <message>
         <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
@@ -3011,7 +3011,7 @@ zustand</translation>
     </message>
     <message>
         <source>In a process of its own: runs of over a minute continue when it is closed</source>
-        <translation type="unfinished"></translation>
+        <translation>In einem eigenen Prozess: Läufe von über einer Minute gehen weiter, wenn es geschlossen wird</translation>
     </message>
     <message>
         <source>Interference</source>
@@ -3027,7 +3027,7 @@ zustand</translation>
     </message>
     <message>
         <source>It can continue in the background; the lab shows it again when it is opened. Or the current step is finished, the adapter saved, and the run ended.</source>
-        <translation type="unfinished"></translation>
+        <translation>Er kann im Hintergrund weiterlaufen; das Lab zeigt ihn beim nächsten Öffnen wieder. Oder der laufende Schritt wird beendet, der Adapter gespeichert und der Lauf beendet.</translation>
     </message>
     <message>
         <source>It is otherwise: {}</source>
@@ -3035,7 +3035,7 @@ zustand</translation>
     </message>
     <message>
         <source>Keep the lab open</source>
-        <translation type="unfinished"></translation>
+        <translation>Das Lab offen lassen</translation>
     </message>
     <message>
         <source>Keep this lane as a run, and open it in the window</source>
@@ -3043,7 +3043,7 @@ zustand</translation>
     </message>
     <message>
         <source>Keep training without the window</source>
-        <translation type="unfinished"></translation>
+        <translation>Ohne das Fenster weitertrainieren</translation>
     </message>
     <message>
         <source>Lane {} is kept as a run: {}</source>
@@ -3119,15 +3119,15 @@ zustand</translation>
     </message>
     <message>
         <source>Moving into the window…</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Lauf kommt ins Fenster…</translation>
     </message>
     <message>
         <source>Moving out of the window…</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Lauf verlässt das Fenster…</translation>
     </message>
     <message>
         <source>Moving the run…</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Lauf zieht um…</translation>
     </message>
     <message>
         <source>Name a rank at least, as in 1, 2, 4, 8.</source>
@@ -3171,7 +3171,7 @@ zustand</translation>
     </message>
     <message>
         <source>Notify when a long run ends</source>
-        <translation type="unfinished"></translation>
+        <translation>Melden, wenn ein langer Lauf endet</translation>
     </message>
     <message>
         <source>Of step</source>
@@ -3623,7 +3623,7 @@ zustand</translation>
     </message>
     <message>
         <source>Saving</source>
-        <translation type="unfinished"></translation>
+        <translation>Speichern</translation>
     </message>
     <message>
         <source>Saving…</source>
@@ -3939,7 +3939,7 @@ zustand</translation>
     </message>
     <message>
         <source>Starting the engine…</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Trainingsprozess startet…</translation>
     </message>
     <message>
         <source>State</source>
@@ -3999,7 +3999,7 @@ zustand</translation>
     </message>
     <message>
         <source>Stop in the background</source>
-        <translation type="unfinished"></translation>
+        <translation>Im Hintergrund beenden</translation>
     </message>
     <message>
         <source>Stop texts</source>
@@ -4275,11 +4275,11 @@ zustand</translation>
     </message>
     <message>
         <source>The run was saved and could not be moved. It can be resumed.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Lauf wurde gespeichert und konnte nicht umziehen. Er lässt sich fortsetzen.</translation>
     </message>
     <message>
         <source>The run was stopped and saved at step {:,}.</source>
-        <translation type="unfinished"></translation>
+        <translation>Der Lauf wurde bei Schritt {:,} beendet und gespeichert.</translation>
     </message>
     <message>
         <source>The same base, the same batches: which rank is enough?</source>
@@ -4355,7 +4355,7 @@ zustand</translation>
     </message>
     <message>
         <source>This run takes about {} more. It can train without the window, which may then be closed.</source>
-        <translation type="unfinished"></translation>
+        <translation>Dieser Lauf braucht noch etwa {}. Er kann ohne das Fenster trainieren, das dann geschlossen werden darf.</translation>
     </message>
     <message>
         <source>Tick at least one layer.</source>
@@ -6211,7 +6211,7 @@ zustand</translation>
     </message>
     <message>
         <source>trains in the background</source>
-        <translation type="unfinished"></translation>
+        <translation>trainiert im Hintergrund</translation>
     </message>
     <message>
         <source>true σ(D)</source>
@@ -6525,7 +6525,7 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     </message>
     <message>
         <source>{} at step {:,}</source>
-        <translation type="unfinished"></translation>
+        <translation>{} bei Schritt {:,}</translation>
     </message>
     <message>
         <source>{} at {:,}</source>
@@ -6717,7 +6717,7 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     </message>
     <message>
         <source>{} trains in the background. Attach shows it; it continues either way.</source>
-        <translation type="unfinished"></translation>
+        <translation>{} trainiert im Hintergrund. „Verbinden“ zeigt den Lauf; er geht so oder so weiter.</translation>
     </message>
     <message>
         <source>{} undone</source>
@@ -6763,7 +6763,7 @@ Hier tippen, um andere zu benutzen.</translation>
     </message>
     <message>
         <source>{}, in the background</source>
-        <translation type="unfinished"></translation>
+        <translation>{}, im Hintergrund</translation>
     </message>
     <message>
         <source>{}, off → on</source>
@@ -6779,7 +6779,7 @@ Hier tippen, um andere zu benutzen.</translation>
     </message>
     <message>
         <source>{}, watched</source>
-        <translation type="unfinished"></translation>
+        <translation>{}, nur beobachtet</translation>
     </message>
     <message>
         <source>{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept {}, error {}.</source>

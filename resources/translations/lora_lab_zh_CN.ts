@@ -2787,7 +2787,7 @@ state</source>
     </message>
     <message>
         <source>&amp;Save and end the run</source>
-        <translation type="unfinished"></translation>
+        <translation>保存并结束运行(&amp;S)</translation>
     </message>
     <message>
         <source>&amp;Stack the lanes</source>
@@ -2879,11 +2879,11 @@ state</source>
     </message>
     <message>
         <source>Attach</source>
-        <translation type="unfinished"></translation>
+        <translation>连接</translation>
     </message>
     <message>
         <source>By a note of the desktop, for runs of over a minute, while the lab is behind</source>
-        <translation type="unfinished"></translation>
+        <translation>桌面通知：运行超过一分钟且实验室不在前台时</translation>
     </message>
     <message>
         <source>C&amp;hoice</source>
@@ -2907,7 +2907,7 @@ state</source>
     </message>
     <message>
         <source>Continue in the &amp;background</source>
-        <translation type="unfinished"></translation>
+        <translation>在后台继续(&amp;B)</translation>
     </message>
     <message>
         <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
@@ -3011,7 +3011,7 @@ state</source>
     </message>
     <message>
         <source>In a process of its own: runs of over a minute continue when it is closed</source>
-        <translation type="unfinished"></translation>
+        <translation>在独立进程中：超过一分钟的运行在关闭窗口后继续</translation>
     </message>
     <message>
         <source>Interference</source>
@@ -3027,7 +3027,7 @@ state</source>
     </message>
     <message>
         <source>It can continue in the background; the lab shows it again when it is opened. Or the current step is finished, the adapter saved, and the run ended.</source>
-        <translation type="unfinished"></translation>
+        <translation>它可以在后台继续；再次打开实验室时会重新显示。或者完成当前步，保存适配器并结束运行。</translation>
     </message>
     <message>
         <source>It is otherwise: {}</source>
@@ -3035,7 +3035,7 @@ state</source>
     </message>
     <message>
         <source>Keep the lab open</source>
-        <translation type="unfinished"></translation>
+        <translation>保持实验室打开</translation>
     </message>
     <message>
         <source>Keep this lane as a run, and open it in the window</source>
@@ -3043,7 +3043,7 @@ state</source>
     </message>
     <message>
         <source>Keep training without the window</source>
-        <translation type="unfinished"></translation>
+        <translation>无窗口继续训练</translation>
     </message>
     <message>
         <source>Lane {} is kept as a run: {}</source>
@@ -3119,15 +3119,15 @@ state</source>
     </message>
     <message>
         <source>Moving into the window…</source>
-        <translation type="unfinished"></translation>
+        <translation>正在移入窗口…</translation>
     </message>
     <message>
         <source>Moving out of the window…</source>
-        <translation type="unfinished"></translation>
+        <translation>正在移出窗口…</translation>
     </message>
     <message>
         <source>Moving the run…</source>
-        <translation type="unfinished"></translation>
+        <translation>正在移动运行…</translation>
     </message>
     <message>
         <source>Name a rank at least, as in 1, 2, 4, 8.</source>
@@ -3171,7 +3171,7 @@ state</source>
     </message>
     <message>
         <source>Notify when a long run ends</source>
-        <translation type="unfinished"></translation>
+        <translation>长运行结束时通知</translation>
     </message>
     <message>
         <source>Of step</source>
@@ -3623,7 +3623,7 @@ state</source>
     </message>
     <message>
         <source>Saving</source>
-        <translation type="unfinished"></translation>
+        <translation>保存中</translation>
     </message>
     <message>
         <source>Saving…</source>
@@ -3939,7 +3939,7 @@ state</source>
     </message>
     <message>
         <source>Starting the engine…</source>
-        <translation type="unfinished"></translation>
+        <translation>正在启动训练进程…</translation>
     </message>
     <message>
         <source>State</source>
@@ -3999,7 +3999,7 @@ state</source>
     </message>
     <message>
         <source>Stop in the background</source>
-        <translation type="unfinished"></translation>
+        <translation>停止后台运行</translation>
     </message>
     <message>
         <source>Stop texts</source>
@@ -4275,11 +4275,11 @@ state</source>
     </message>
     <message>
         <source>The run was saved and could not be moved. It can be resumed.</source>
-        <translation type="unfinished"></translation>
+        <translation>运行已保存但无法移动。可以恢复它。</translation>
     </message>
     <message>
         <source>The run was stopped and saved at step {:,}.</source>
-        <translation type="unfinished"></translation>
+        <translation>运行已在第 {:,} 步停止并保存。</translation>
     </message>
     <message>
         <source>The same base, the same batches: which rank is enough?</source>
@@ -4355,7 +4355,7 @@ state</source>
     </message>
     <message>
         <source>This run takes about {} more. It can train without the window, which may then be closed.</source>
-        <translation type="unfinished"></translation>
+        <translation>此运行约还需 {}。它可以无窗口训练，之后可关闭窗口。</translation>
     </message>
     <message>
         <source>Tick at least one layer.</source>
@@ -6211,7 +6211,7 @@ state</source>
     </message>
     <message>
         <source>trains in the background</source>
-        <translation type="unfinished"></translation>
+        <translation>正在后台训练</translation>
     </message>
     <message>
         <source>true σ(D)</source>
@@ -6525,7 +6525,7 @@ The old one stays until the new one is complete.</source>
     </message>
     <message>
         <source>{} at step {:,}</source>
-        <translation type="unfinished"></translation>
+        <translation>{}，第 {:,} 步</translation>
     </message>
     <message>
         <source>{} at {:,}</source>
@@ -6717,7 +6717,7 @@ The old one stays until the new one is complete.</source>
     </message>
     <message>
         <source>{} trains in the background. Attach shows it; it continues either way.</source>
-        <translation type="unfinished"></translation>
+        <translation>{} 正在后台训练。“连接”可显示它；无论如何都会继续。</translation>
     </message>
     <message>
         <source>{} undone</source>
@@ -6763,7 +6763,7 @@ Type here to use others.</source>
     </message>
     <message>
         <source>{}, in the background</source>
-        <translation type="unfinished"></translation>
+        <translation>{}，在后台</translation>
     </message>
     <message>
         <source>{}, off → on</source>
@@ -6779,7 +6779,7 @@ Type here to use others.</source>
     </message>
     <message>
         <source>{}, watched</source>
-        <translation type="unfinished"></translation>
+        <translation>{}，观看中</translation>
     </message>
     <message>
         <source>{}. Singular values {}{}. Rank {} by σ, {} by elimination. Cut after {}: energy kept {}, error {}.</source>
