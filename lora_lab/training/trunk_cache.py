@@ -75,8 +75,9 @@ class TrunkCache:
             self._said = problem
             yield NewsRecord(
                 step,
-                f"No more of what the lower layers answer is kept ({problem}). Training goes on "
-                "with the same numbers; texts that are not kept take the time of the first epoch.",
+                f"No more of what the lower layers answer is kept ({problem}). Training "
+                "continues with the same numbers; texts that are not kept take the time of the "
+                "first epoch.",
             )
 
     def _move(self, folder: Path) -> None:

@@ -19,6 +19,8 @@ FORMATS = [
     ("gguf", "GGUF file (llama.cpp)", True, ".gguf"),
     ("mlx", "MLX folder (mlx-lm)", False, ""),
 ]
+# That can be made of an adapter file: the vectors of VeRA are with the run alone.
+OF_FILES = [row for row in FORMATS if row[0] != "peft-vera"]
 
 PIPELINES = ("kohya", "diffusers")  # formats that name each layer by its component
 COMPONENTS = ("unet", "transformer", "text_encoder", "text_encoder_2")  # that a person is offered

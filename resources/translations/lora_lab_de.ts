@@ -2818,6 +2818,10 @@ zustand</translation>
         <translation>Ein Rennen hat höchstens {} Bahnen.</translation>
     </message>
     <message>
+        <source>A search needs Optuna, which is not installed here: pip install &apos;lora-lab[search]&apos;.</source>
+        <translation>Eine Suche braucht Optuna, das hier nicht installiert ist: pip install &apos;lora-lab[search]&apos;.</translation>
+    </message>
+    <message>
         <source>About two bits a number</source>
         <translation>Etwa zwei Bit je Zahl</translation>
     </message>
@@ -2887,7 +2891,7 @@ zustand</translation>
     </message>
     <message>
         <source>C&amp;hoice</source>
-        <translation>&amp;Wahl</translation>
+        <translation>Wah&amp;l</translation>
     </message>
     <message>
         <source>Choice of runs</source>
@@ -2955,7 +2959,7 @@ zustand</translation>
     </message>
     <message>
         <source>End the s&amp;earch</source>
-        <translation>Suche &amp;beenden</translation>
+        <translation>Suche been&amp;den</translation>
     </message>
     <message>
         <source>Every action, panel, setting and page by name</source>
@@ -3243,7 +3247,7 @@ zustand</translation>
     </message>
     <message>
         <source>Pruni&amp;ng</source>
-        <translation>Vor&amp;zeitig beenden</translation>
+        <translation>Vorzeiti&amp;g beenden</translation>
     </message>
     <message>
         <source>Pruning</source>

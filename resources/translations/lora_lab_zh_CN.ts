@@ -2818,6 +2818,10 @@ state</source>
         <translation>一场竞赛最多 {} 条赛道。</translation>
     </message>
     <message>
+        <source>A search needs Optuna, which is not installed here: pip install &apos;lora-lab[search]&apos;.</source>
+        <translation>搜索需要 Optuna，此处未安装：pip install &apos;lora-lab[search]&apos;。</translation>
+    </message>
+    <message>
         <source>About two bits a number</source>
         <translation>每个数约两比特</translation>
     </message>

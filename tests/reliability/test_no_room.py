@@ -3,11 +3,11 @@
 import pytest
 
 from lora_lab.errors import LabError
-from lora_lab.formats import FORMATS
 from lora_lab.formats.verify import export
 from lora_lab.runs.archive import pack
 from lora_lab.runs.event_files import write_events
 from lora_lab.workshop.merge_base import write_merged
+from lora_lab.workshop.requests import OF_FILES
 from tests.formats.adapters import weights_of
 from tests.models import tiny
 from tests.runs.sample_run import write_sample
@@ -52,7 +52,9 @@ def writer(name):
     return {"merged": merged, "a run's zip": packed, "event files": events}.get(name, exported)
 
 
-@pytest.mark.parametrize("name", [*FORMATS, "merged", "a run's zip", "event files"])
+@pytest.mark.parametrize(
+    "name", [*(name for name, *_ in OF_FILES), "merged", "a run's zip", "event files"]
+)
 def test_nothing_is_left_of_what_had_no_room(given, room, tmp_path, capfd, name):
     write = writer(name)
     for size in ROOM:

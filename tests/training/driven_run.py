@@ -8,6 +8,7 @@ from lora_lab.adapters import LoRALayer
 from lora_lab.config import RunConfig, changed
 from lora_lab.presets import get_preset
 from lora_lab.records import AppliedRecord, ErrorRecord, StepRecord
+from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
@@ -36,7 +37,8 @@ class DrivenRun:
     def __init__(self, config: RunConfig, *, one_batch: bool = False) -> None:
         self.experiment = Experiment.build(config)
         if one_batch:
-            self.experiment.batches = itertools.repeat(next(self.experiment.batches))
+            batch = next(self.experiment.batches)
+            self.experiment.batches = BatchOrder(lambda count: itertools.repeat(batch))
         self.controls = Controls(config.hyper)
         self.seen = []
         self._records = train(self.experiment, self.controls, serve_after_training=True)

@@ -55,6 +55,8 @@ NAMES = {
     "LLaMA": "a program", "Board": "a program", "Unsloth": "a program", "OneTrainer": "a program",
     "MLX": "a program", "mlx": "mlx-lm", "text": "text-generation-webui",
     "generation": "text-generation-webui",
+    "TPE": "a sampler", "grid": "a sampler", "pruned": "grid, pruned: a sampler",
+    "median": "a pruner, as Optuna names it", "halving": "a pruner, as Optuna names it",
     "webui": "text-generation-webui", "toolkit": "ai-toolkit", "training": "ComfyUI (training)",
     "CPU": "a device, as the engine names it", "cores": "a device, as the engine names it",
     "folder": "a format, as the engine names it", "file": "a format, as the engine names it",

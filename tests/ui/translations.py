@@ -27,6 +27,7 @@ from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.presets import list_presets
 from lora_lab.records import State
+from lora_lab.runs.search import NEEDED
 from lora_lab.setting import settings_of
 from lora_lab.studies.claim_list import AGREES, CLAIMS, DIFFERS, OPEN
 from lora_lab.task_info import TASKS
@@ -74,7 +75,7 @@ def declared() -> set[str]:
     texts |= {row.momentum for row in OPTIMIZERS.values()}
     for claim in CLAIMS.values():
         texts |= {claim.title, claim.says, claim.source, claim.expected}
-    texts |= {AGREES, DIFFERS, OPEN, *VIEWS.values()}
+    texts |= {AGREES, DIFFERS, OPEN, NEEDED, *VIEWS.values()}
     for kind in (RunConfig, Hyperparameters):
         for field, setting in settings_of(kind).items():
             texts |= {setting.name, setting.short}

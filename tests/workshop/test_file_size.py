@@ -9,7 +9,7 @@ from lora_lab.formats import FORMATS
 from lora_lab.workshop.deliver import deliver
 from lora_lab.workshop.file_size import fitting
 from lora_lab.workshop.ranks import measured
-from lora_lab.workshop.requests import Delivery
+from lora_lab.workshop.requests import OF_FILES, Delivery
 from lora_lab.workshop.resize import resized
 
 NAMES = [f"model.layers.{i}.{x}" for i in range(3) for x in ("self_attn.q_proj", "mlp.up_proj")]
@@ -29,7 +29,7 @@ def adapter(dtype, alpha, rank=12):
 
 @pytest.mark.parametrize("per_layer", [False, True])
 @pytest.mark.parametrize("dtype", ["", "float16"])
-@pytest.mark.parametrize("format", [name for name in FORMATS if name != "gguf"])
+@pytest.mark.parametrize("format", [name for name, *_ in OF_FILES if name != "gguf"])
 def test_no_file_is_larger_than_was_asked(format, dtype, per_layer, tmp_path):
     weights = adapter(torch.bfloat16, 9.0)
     spectra = measured(weights)

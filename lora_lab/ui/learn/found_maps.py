@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QVBoxLayout, QWidget
 
 from lora_lab.analysis.similarity import VIEWS
 from lora_lab.studies.reading import Maps
@@ -32,7 +32,7 @@ class StepSlider(QWidget):
         self.slider = Slider()
         self.slider.setOrientation(Qt.Orientation.Horizontal)
         self.slider.setAccessibleName(self.tr("Step"))
-        self.words = QLabel()
+        self.words = TextLabel()
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.slider, 1)

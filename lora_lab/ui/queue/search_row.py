@@ -53,7 +53,7 @@ class SearchRow(QWidget):
 
     def offer(self) -> None:
         """What may be chosen now: a search where Optuna is installed."""
-        self.sampler.allow({} if installed() else dict.fromkeys(SAMPLERS, NEEDED))
+        self.sampler.allow({} if installed() else dict.fromkeys(SAMPLERS, self.tr(NEEDED)))
 
     def chosen(self) -> tuple[str, int, str] | None:
         """Sampler, trials and pruner of a search; None where every combination is made."""

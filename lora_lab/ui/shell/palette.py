@@ -77,7 +77,7 @@ class Palette(QDialog):
     def _find(self, text: str) -> None:
         if text.strip():
             scored = [(score(text, e.title, e.place, e.also), e) for e in self._entries]
-            later = {e: 0.5 * bool(e.reason) + 4.0 * e.page for _, e in scored}
+            later = {e: 0.5 * bool(e.reason) + 4.5 * e.page for _, e in scored}
             scored = [(value - later[e], e) for value, e in scored if value]
             found = [entry for _, entry in sorted(scored, key=lambda row: -row[0])]
         else:

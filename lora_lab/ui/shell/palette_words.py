@@ -93,7 +93,8 @@ def score(query: str, title: str, place: str, also: str) -> float:
             return 0.0
         total += found
     whole = query.strip().lower()
-    return total + 2.0 * title.lower().startswith(whole) + 4.0 * (title.lower() == whole)
+    exact = 2.0 * title.lower().startswith(whole) + 4.0 * (title.lower() == whole)
+    return total + exact - 0.01 * len(title)  # of several that fit alike the shortest
 
 
 def _fits(term: str, text: str) -> float:

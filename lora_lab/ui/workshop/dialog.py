@@ -12,7 +12,7 @@ from lora_lab.ui.workshop.compare_page import ComparePage
 from lora_lab.ui.workshop.extract_page import ExtractPage, ScalePage
 from lora_lab.ui.workshop.merge_page import MergePage
 from lora_lab.ui.workshop.resize_page import ResizePage
-from lora_lab.workshop.requests import FORMATS
+from lora_lab.workshop.requests import OF_FILES
 
 
 class WorkshopDialog(QDialog):
@@ -24,10 +24,10 @@ class WorkshopDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Adapter workshop"))
-        self.resize_page = ResizePage(FORMATS)
-        self.merge_page = MergePage(FORMATS)
+        self.resize_page = ResizePage(OF_FILES)
+        self.merge_page = MergePage(OF_FILES)
         self.compare_page = ComparePage()
-        self.extract_page = ExtractPage(FORMATS)
+        self.extract_page = ExtractPage(OF_FILES)
         self.scale_page = ScalePage()
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)

@@ -181,7 +181,7 @@ def test_the_cut_is_dragged_and_saved(qtbot, workshop, llama, tmp_path):
     assert [x.rank for x in found.layers] == list(ranks)
 
 
-@pytest.mark.parametrize("name", [*FORMATS, requests.MERGED])
+@pytest.mark.parametrize("name", [*(name for name, *_ in requests.OF_FILES), requests.MERGED])
 def test_every_format_is_written_from_the_window(qtbot, workshop, llama, tmp_path, name):
     page = workshop.resize_page
     opened(qtbot, page, llama / "one")
