@@ -31,7 +31,7 @@ from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.training import packed_base
 from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
-from lora_lab.training.devices import find_device
+from lora_lab.training.devices import computes_bfloat16, find_device
 from lora_lab.training.draw_anew import draw_anew
 from lora_lab.training.factors_of import weights_of
 from lora_lab.training.first_row import try_first_row
@@ -305,6 +305,11 @@ class Experiment:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not VARIANTS[config.variant].trains_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
+        if config.dtype == "bfloat16" and not computes_bfloat16(config.device):
+            notes.append(
+                "this device only imitates bfloat16: it takes half of the memory and more time "
+                "than float32"
+            )
         length = self.stage.end - self.stage.begin
         if (warmup := config.warmup(length)) < config.warmup_steps:
             notes.append(

@@ -18,6 +18,7 @@ from lora_lab.training.loop import train
 from tests.families.tiny_configs import write
 from tests.models.families import bert_tokens
 from tests.models.tiny import save
+from tests.training.driven_run import digits
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # of transformers about the shapes of tiny models
 
@@ -128,3 +129,10 @@ def test_what_its_library_does_not_compute_in_halves_is_said_with_the_way_out(tm
     for dtype in ("bfloat16", "float16"):
         with pytest.raises(CheckpointError, match="Choose float32"):
             losses("text_classification", *made, dtype)
+
+
+@pytest.mark.parametrize(("flags", "said"), [({}, True), ({"avx512_bf16": True}, False)])
+def test_a_processor_that_imitates_bfloat16_is_said_to(flags, said, monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
+    notes = Experiment.build(digits(dtype="bfloat16")).loaded().notes
+    assert any("imitates bfloat16" in note for note in notes) == said
