@@ -134,6 +134,9 @@ class NumbersDialog(QDialog):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
+        activated = event.type() == QEvent.Type.ActivationChange and self.isActiveWindow()
+        if activated and not self.task and (self._config(),) != self._about[:1]:
+            self.prepare()  # another model may have been opened meanwhile
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "button"):
             for page in self.pages.values():
                 page.restyle(theme.current())

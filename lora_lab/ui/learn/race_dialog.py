@@ -150,6 +150,8 @@ class RaceDialog(QDialog):
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.prepare()  # another model may have been opened meanwhile
         if event.type() == QEvent.Type.PaletteChange and hasattr(self, "button"):
             self.plot.restyle(theme.current())
             for lane in self.lanes.values():
@@ -164,7 +166,8 @@ class RaceDialog(QDialog):
         if self._running:
             self._on_button()
         else:
-            self.close()
+            self.stop()
+            super().reject()
 
     def stop(self) -> None:
         """End the race where it stands; what was drawn stays."""

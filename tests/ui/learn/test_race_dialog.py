@@ -72,7 +72,29 @@ def test_a_lane_is_cloned_moved_dropped_and_another_added_in_mid_race(qtbot):
     assert dialog.button.text() == "&Continue"
     dialog.close()
     assert not dialog.running
+    assert not dialog.isVisible()
     dialog.finish()
+
+
+def test_escape_pauses_first_and_closes_then_and_a_close_in_mid_race_closes(qtbot):
+    page = RaceDialog(lambda: config(400_000))
+    qtbot.addWidget(page)
+    page.show()
+    qtbot.waitUntil(lambda: page.button.isEnabled(), timeout=60_000)
+    press(qtbot, page)
+    qtbot.waitUntil(lambda: page.running, timeout=60_000)
+    qtbot.keyClick(page, Qt.Key.Key_Escape)
+    assert page.isVisible()
+    qtbot.waitUntil(lambda: not page.running, timeout=60_000)
+    qtbot.keyClick(page, Qt.Key.Key_Escape)
+    assert not page.isVisible()
+    page.show()
+    qtbot.waitUntil(lambda: page.button.isEnabled(), timeout=60_000)
+    press(qtbot, page)
+    page.close()
+    assert not page.isVisible()
+    assert not page.running
+    page.finish()
 
 
 def test_what_is_refused_is_said_and_the_race_goes_on(qtbot, page):
