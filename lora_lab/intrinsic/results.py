@@ -108,8 +108,11 @@ class Result:
                 "nothing to measure."
             )
         rule = "" if first.by_score else " of the gain"
+        numbers = _numbers(chosen)
+        if chosen.d90.sign == ">":
+            numbers = f"No size up to {chosen.d90.d:,.0f} numbers is enough to"
         text = (
-            f"{_numbers(chosen)} reach 90 %{rule} of what {self.plan.weights:,} reach"
+            f"{numbers} reach 90 %{rule} of what {self.plan.weights:,} reach"
             f"{'' if base else ', from random weights'}"
         )
         other = random and (random.by_score if first.by_score else random.by_gain)

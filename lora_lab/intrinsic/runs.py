@@ -23,6 +23,7 @@ from lora_lab.tasks import TASKS
 from lora_lab.tasks.base import Evaluation, Task
 from lora_lab.tasks.digits import DigitsTask
 from lora_lab.training.controls import Controls
+from lora_lab.training.devices import find_device
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.loop import train
@@ -93,6 +94,8 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
     task = TASKS[config.task].open(config, report)
     score = score_of(task, new, by_loss)
     if isinstance(task, DigitsTask):
+        if find_device(config.device).type != "cpu":  # only the processor has been tried stacked
+            return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
         task.to(torch.device("cpu"), torch.float32)
         net = task.base_model()
         if stackable(net, task.test_images[:4]):

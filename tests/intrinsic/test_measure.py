@@ -1,6 +1,7 @@
 """How many numbers: a stack against single runs, the grid, the rules, what cannot be measured."""
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -110,6 +111,20 @@ def test_a_short_measurement_yields_its_plan_every_run_and_the_result():
     assert {m.start for m in result.measured} == {"base", "random"}
     assert set(result.of("base").plain()) >= {"d90", "interval", "d90_gain", "full", "start"}
     assert "reach 90 %" in result.sentence()
+
+
+def test_that_no_size_is_enough_is_said_so():
+    result = list(Measurement(digits(), Settings(seeds=2, steps=40, dimensions=(1, 2))).run())[-1]
+    assert result.of("random").by_score.d90.sign == ">"
+    only = Result(result.plan, (result.of("random"),))
+    words = r"No size up to 2 numbers is enough to reach 90 % of what 17,226 reach, from random"
+    assert re.match(words, only.sentence())
+
+
+def test_a_device_that_is_not_there_is_refused_and_not_replaced():
+    absent = changed(digits(), device="mps" if not torch.backends.mps.is_available() else "cuda")
+    with pytest.raises(ConfigError):
+        list(Measurement(absent, Settings(seeds=2, steps=4, dimensions=(1,))).run())
 
 
 def test_the_grid_is_refined_where_the_scores_cross():
