@@ -32,6 +32,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from lora_lab.ui.app import SWITCH_INTERVAL, make_window, new_session
+from lora_lab.ui.shell.leaving import SAVE
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style import theme
 
@@ -53,6 +54,7 @@ def main() -> None:
         sys.setswitchinterval(SWITCH_INTERVAL)
         theme.apply(app, "light")
         window = make_window(new_session, list_presets())
+        window.leaving.where = lambda: SAVE
         window.resize(1280, 800)
         window.painted.connect(lambda: window.open(get_preset("digits").config))
         window.show()

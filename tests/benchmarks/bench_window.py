@@ -30,6 +30,7 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset, list_presets, starting_config
 from lora_lab.records import AppliedRecord, StepRecord
 from lora_lab.ui.app import SWITCH_INTERVAL, make_window, new_session
+from lora_lab.ui.shell.leaving import SAVE
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style import theme
 
@@ -114,6 +115,7 @@ def main() -> None:
     sys.setswitchinterval(SWITCH_INTERVAL)
     theme.apply(app, "light")
     window = make_window(new_session, list_presets())
+    window.leaving.where = lambda: SAVE
     window.left.connect(app.quit)
     measured = Measurement(window, seconds)
     for dock in window.host.docks:

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
+from lora_lab.ui.shell.leaving import SAVE
 from lora_lab.ui.style import theme
 
 pytestmark = pytest.mark.xcb
@@ -46,6 +47,7 @@ def test_it_is_painted_in_its_scheme_and_the_plots_move(qtbot, scheme, preset):
     before = theme.current()
     colors = theme.apply(app, scheme)
     window = make_window(new_session, list_presets())
+    window.leaving.where = lambda: SAVE
     window.appearance.set_scheme(scheme)
     window.ask = lambda *texts: True
     try:

@@ -11,6 +11,7 @@ from lora_lab.records import State
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.queue import ABORTED, DONE, RUNNING, WAITING
 from lora_lab.ui.app import make_window, new_session
+from lora_lab.ui.shell.leaving import SAVE
 from tests.ui.seen import curve
 
 
@@ -21,6 +22,7 @@ def open_lab(qtbot):
 
     def open_one(preset):
         lab = make_window(new_session, list_presets())
+        lab.leaving.where = lambda: SAVE
         lab.ask = lambda *texts: True
         with qtbot.waitSignal(lab.painted):
             lab.show()

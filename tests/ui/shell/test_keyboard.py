@@ -12,6 +12,7 @@ from lora_lab.presets import list_presets
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.help.about import about_page, shortcuts_page
+from lora_lab.ui.shell.leaving import SAVE
 from tests.ui import seen
 
 Key = Qt.Key
@@ -46,6 +47,7 @@ def opened(qtbot, window, presets):
 
 def test_a_preset_is_opened_trained_given_more_rank_and_exported(qtbot, tmp_path):
     window = make_window(new_session, list_presets())
+    window.leaving.where = lambda: SAVE
     window.ask = lambda *texts: True
     with qtbot.waitSignal(window.painted):
         window.show()

@@ -16,6 +16,7 @@ from lora_lab.formats.verify import export
 from lora_lab.presets import list_presets, starting_config
 from lora_lab.records import State
 from lora_lab.ui.app import make_window, new_session
+from lora_lab.ui.shell.leaving import SAVE
 from lora_lab.ui.workshop.dialog import WorkshopDialog
 from lora_lab.workshop import requests as requests
 from lora_lab.workshop.merge_base import write_merged
@@ -293,6 +294,7 @@ def test_the_loss_at_the_cut_is_measured_in_the_model_that_is_open(qtbot, llama,
     data = tmp_path / "rows.jsonl"
     data.write_text("\n".join(map(json.dumps, rows)))
     lab = make_window(new_session, list_presets())
+    lab.leaving.where = lambda: SAVE
     lab.ask = lambda *texts: True
     with qtbot.waitSignal(lab.painted):
         lab.show()
