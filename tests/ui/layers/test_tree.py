@@ -81,9 +81,12 @@ def test_two_thousand_modules_of_which_no_two_are_alike_are_named_at_once():
     took = []
     for count in (500, 2000):
         modules = [module(f"block{i}.attention.query") for i in range(count)]
-        began = thread_time()
-        root = by_likeness(modules)
-        took.append(thread_time() - began)
+        tries = []
+        for _ in range(3):  # in one of them the garbage of all tests before may be collected
+            began = thread_time()
+            root = by_likeness(modules)
+            tries.append(thread_time() - began)
+        took.append(min(tries))
     assert took[1] < 10 * took[0]  # each with each would be 16
     assert [node.short for node in root.children] == [m.name for m in modules]
 
