@@ -125,6 +125,11 @@ def lines(folder: Path) -> list[list[str]]:
         ("sweep", "--preset", "known-rank", "--rank", "1", "--steps", "2"),
         ("dimension", "--preset", "digits", "--steps", "2", "--seeds", "1", "--dimensions", "10"),
         ("race", "--preset", "digits", "--steps", "2", "--ranks", "1,2"),
+        ("numbers", "--preset", "digits", "--steps", "2", "--seeds", "1", "--methods", "lora"),
+        ("similarity", "--preset", "digits", "--steps", "2", "--ranks", "1,2", "--seeds", "1"),
+        ("claims",),
+        ("attach", run),  # which trains nowhere: both say so
+        ("stop", run),
         ("desktop",),
     ]
     return [[str(part) for part in call] for call in calls]
@@ -152,9 +157,8 @@ def test_no_verb_asks_a_network(tmp_path):
     assert answers.pop("a real connection")[0][2], "the watch sees nothing"
     for call, code, asked in (entry for entries in answers.values() for entry in entries):
         assert not asked, f"{call} asked {asked}"
-        assert code == (1 if sys.platform != "linux" and call == ["desktop"] else 0), (
-            f"{call}: {done.stderr[-2000:]}"
-        )
+        refused = call[0] in ("attach", "stop") or (sys.platform != "linux" and call == ["desktop"])
+        assert code == (1 if refused else 0), f"{call}: {done.stderr[-2000:]}"
 
 
 @pytest.mark.slow
