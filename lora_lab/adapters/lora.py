@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -10,7 +12,7 @@ from lora_lab.adapters.base import Factors
 from lora_lab.adapters.factor_state import FactorState
 from lora_lab.adapters.init import INITS, first_factors
 from lora_lab.adapters.kinds import Embedding, Linear, LinearInBlocks
-from lora_lab.adapters.product import HALF, LowRankLinear, rounded_once
+from lora_lab.adapters.product import HALF, LowRankLinear, is_light, rounded_once
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.variants import PLAIN, VARIANTS
@@ -108,6 +110,12 @@ class LoRALayer(FactorState):
             B = torch.zeros(out_features, rows // self.kind.groups(self.base_layer))
         return A.to(self.device, self.factor_dtype), B.to(self.device, self.factor_dtype)
 
+    @cached_property
+    def weight_norm(self) -> float:
+        """‖W‖ (Frobenius), which never changes."""
+        W = self.matrix
+        return torch.linalg.vector_norm(W, dtype=torch.float32).item()
+
     def effective(self) -> tuple[torch.Tensor, torch.Tensor]:
         """A and B of the whole ΔW as the forward uses them: [A; A₀] and [B, −B₀] after PiSSA."""
         if not self.starts_in_W:
@@ -145,12 +153,15 @@ class LoRALayer(FactorState):
             frozen_A = B.requires_grad and not A.requires_grad and torch.is_grad_enabled()
             if small and A.dtype == W.dtype and not frozen_A:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
-            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling, not self.starts_in_W)
+            light = x.dtype not in HALF or is_light(A, B, self.scaling, self.weight_norm)
+            narrow = not self.starts_in_W
+            y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling, light, narrow)
             return self.finish(y).to(x.dtype)
         z = F.dropout(x, self.dropout) if dropped else x
         z = z.to(A.dtype) if z.is_floating_point() else z
         share = self.scaling * self.kind.low_rank(base, z, A, B)
-        if self.kind is Linear and x.dtype in HALF and not (autocast or called):
+        half = self.kind is Linear and x.dtype in HALF and not (autocast or called)
+        if half and is_light(A, B, self.scaling, self.weight_norm):
             return self.finish(rounded_once(x, base, share)).to(x.dtype)
         h = base(x)
         return self.finish(h + share).to(h.dtype)

@@ -9,6 +9,7 @@ a half-precision base it would keep a float32 copy of x for each layer and round
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from torch.autograd.function import once_differentiable
 from lora_lab.blocks.frozen import FrozenLinear
 
 HALF = (torch.bfloat16, torch.float16)
+LIGHT = 0.25  # of ‖W‖: what B·A adds up to there is rounded alone, and above it W x is
 
 
 def rounded_once(x: torch.Tensor, base: torch.nn.Module, share: torch.Tensor) -> torch.Tensor:
@@ -27,17 +29,34 @@ def rounded_once(x: torch.Tensor, base: torch.nn.Module, share: torch.Tensor) ->
     return y if base.bias is None else y + base.bias
 
 
+def is_light(A: torch.Tensor, B: torch.Tensor, scaling: float, weight: float) -> bool:
+    """Whether ‖s·B·A‖ is far below ‖W‖ = `weight`; found without forming B·A.
+
+    An accelerator is not asked, which would wait for it: what is trained there is light.
+    """
+    if A.device.type != "cpu":
+        return True
+    limit = (LIGHT * weight / scaling) ** 2 if scaling else math.inf
+    A, B = A.detach(), B.detach()
+    a, b = A.reshape(-1), B.reshape(-1)
+    if (a @ a).item() * (b @ b).item() <= limit:  # ‖B·A‖ ≤ ‖B‖·‖A‖ is enough in most runs
+        return True
+    return ((A @ A.t()) * (B.t() @ B)).sum().item() <= limit
+
+
 class LowRankLinear(torch.autograd.Function):
     """y = x Wᵀ + b + s·(x Aᵀ) Bᵀ for a frozen W; gradients for x, A and B.
 
-    x, W, b and y have one dtype, A and B the same or, beside a half-precision W, float32. A W in
+    x, W and b have one dtype, A and B the same or, beside a half-precision W, float32. A W in
     blocks is given as its layer, and undone in the forward and again in the backward.
 
-    Half precision is rounded to once: s·B·A·x stands in y before W x is accumulated onto it. Added
-    to a W x that is rounded already, whatever is below half of its last bit would be lost, which in
-    the first steps is most of what was learned. `narrow`: beside a bfloat16 W the products with r
-    columns have operands of bfloat16 too, and are accumulated in float32. Not so what starts in W:
-    a small difference of large products, which bfloat16 has not.
+    Half precision has no product with a float32 answer, so that one of the two sums is rounded
+    alone: the smaller. A `light` s·B·A·x stands in y, of W's dtype, before W x is accumulated onto
+    it. Added to a W x that is rounded already, whatever is below half of its last bit would be
+    lost, which in the first steps is most of what was learned. Else W x is rounded, and y has A's
+    dtype. `narrow`: beside a bfloat16 W the products of a light share with r columns have operands
+    of bfloat16 too, and are accumulated in float32. Not so what starts in W: a small difference of
+    large products, which bfloat16 has not.
     """
 
     @staticmethod
@@ -49,20 +68,29 @@ class LowRankLinear(torch.autograd.Function):
         A: torch.Tensor,  # (r, in)
         B: torch.Tensor,  # (out, r)
         scaling: float,
+        light: bool = True,
         narrow: bool = False,
     ) -> torch.Tensor:
         kept = None if isinstance(W, FrozenLinear) else W
         ctx.blocks = W if kept is None else None
         W = _dense(W)
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
-        narrow = narrow and W.dtype == torch.bfloat16
+        narrow = narrow and light and W.dtype == torch.bfloat16
         operand = W.dtype if narrow else A.dtype
         low = A.to(operand) @ rows.to(operand).t()  # (r, n)
         # Made in its final shape: what a node returns may be no view, else an activation behind it
         # could not write in place (nn.ReLU(inplace=True)).
-        y = torch.empty(*x.shape[:-1], len(W), dtype=W.dtype, device=x.device)
+        y = torch.empty(*x.shape[:-1], len(W), dtype=W.dtype if light else A.dtype, device=x.device)
         h = y.view(-1, len(W))  # (n, out)
-        if W.dtype != A.dtype:
+        if W.dtype == A.dtype or not light:
+            if W.dtype != A.dtype:
+                h.copy_(torch.nn.functional.linear(rows, W, b))
+            elif b is None:
+                torch.mm(rows, W.t(), out=h)
+            else:
+                torch.addmm(b, rows, W.t(), out=h)
+            h.addmm_(low.t(), B.t(), alpha=scaling)
+        else:
             h.copy_(low.t() @ (scaling * B).to(operand).t())
             # b is added last, since small shares would be lost in it as well; but where there is
             # none yet, y is the base's own to the bit. To ask an accelerator would wait for it.
@@ -72,12 +100,6 @@ class LowRankLinear(torch.autograd.Function):
                 h.addmm_(rows, W.t())
                 if b is not None:
                     h.add_(b)
-        else:
-            if b is None:
-                torch.mm(rows, W.t(), out=h)
-            else:
-                torch.addmm(b, rows, W.t(), out=h)
-            h.addmm_(low.t(), B.t(), alpha=scaling)
         # x and no view of it: only of inputs does torch notice that they were overwritten. Where A
         # is frozen nobody asks for it again, and of this width nothing is kept.
         ctx.save_for_backward(x if ctx.needs_input_grad[3] else None, low, kept, A, B)
@@ -106,10 +128,10 @@ class LowRankLinear(torch.autograd.Function):
                     rows.addmm_(g.t(), A)
                 else:
                     rows.copy_(g.t() @ A.to(low.dtype))
-                    rows.addmm_(dy, W)
+                    rows.addmm_(dy.to(W.dtype), W)
         if wants_B:
             dB = (low @ near).to(B.dtype).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
-        return dx, None, None, dA, dB, None, None
+        return dx, None, None, dA, dB, None, None, None
 
 
 def _dense(W: torch.Tensor | FrozenLinear) -> torch.Tensor:

@@ -56,7 +56,7 @@ def test_gradients_are_those_of_float64_to_bfloat16s_last_bit(bias, narrow):
     W, A, B = layer.base_layer.weight, layer.lora_A, layer.lora_B
     x = torch.randn(4, ROWS // 4, IN).bfloat16().requires_grad_()
     dy = torch.randn(4, ROWS // 4, OUT).bfloat16()
-    y = LowRankLinear.apply(x, W, layer.bias, A, B, layer.scaling, narrow)
+    y = LowRankLinear.apply(x, W, layer.bias, A, B, layer.scaling, True, narrow)
     y.backward(dy)
     wide = [t.detach().double().requires_grad_() for t in (x, A, B)]
     exact = wide[0] @ W.double().t() + layer.scaling * (wide[0] @ wide[1].t()) @ wide[2].t()

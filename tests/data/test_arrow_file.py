@@ -158,7 +158,7 @@ def test_what_a_file_claims_and_unpacks_to_is_held_to_its_size(tmp_path, name):
     here, began = psutil.Process().memory_info().rss, time.monotonic()
     with pytest.raises(DataError, match=rf"^{name}: .*({words})"):
         read_table(tmp_path / name)
-    assert time.monotonic() - began < 20  # where nothing else runs: well under 2
+    assert time.monotonic() - began < 4
     assert psutil.Process().memory_info().rss - here < 100 * 2**20
     assert all(psutil.Process(pid).memory_info().rss < 300 * 2**20 for pid in pids())
 

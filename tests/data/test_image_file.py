@@ -58,7 +58,7 @@ def test_what_an_image_claims_is_compared_with_its_file(tmp_path, case):
     here, began = psutil.Process().memory_info().rss, time.monotonic()
     with pytest.raises(DataError, match=words):
         read_image(path, Wanted((28, 28), 3))
-    assert time.monotonic() - began < 15  # where nothing else runs: well under 2
+    assert time.monotonic() - began < 2
     assert psutil.Process().memory_info().rss - here < 20 * 2**20
     assert all(psutil.Process(pid).memory_info().rss < 150 * 2**20 for pid in pids())
 

@@ -119,7 +119,7 @@ def test_a_run_is_never_written_to_through_it(run, victim, name, kind):
             RunFolder.at(run).lock()
     assert all(name in said or "no record" in said for said in refusals(run))
     assert len(list_runs(run.parent)) == 1
-    assert time.monotonic() - began < 20  # a pipe would be waited for without end
+    assert time.monotonic() - began < 2
     assert all_of(victim) == before
 
 
@@ -166,7 +166,7 @@ def test_one_bad_member_hides_no_other(run, name, junk):
         words.encode()  # no half of a pair is left in it
         json.dumps(words)
     assert all(name in said for said in refusals(bad))
-    assert time.monotonic() - began < 20  # a pipe would be waited for without end
+    assert time.monotonic() - began < 2
 
 
 def test_a_bad_member_is_named(run):
@@ -230,5 +230,5 @@ def test_a_queue_is_no_way_out_either(tmp_path, victim, name, kind):
     before, began = all_of(victim), time.monotonic()
     with suppress(LabError):
         Queue(folder).close()
-    assert time.monotonic() - began < 20  # a pipe would be waited for without end
+    assert time.monotonic() - began < 2
     assert all_of(victim) == before
