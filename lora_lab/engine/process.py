@@ -22,7 +22,7 @@ from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import Record, State, StateRecord
 from lora_lab.runs.saved_config import SavedConfig
-from lora_lab.training.session import Session
+from lora_lab.training.session import Session, threads_beside_a_person
 
 ENDS = (State.FINISHED, State.STOPPED, State.FAILED)
 SWITCH_INTERVAL = 0.001  # seconds; the door gets its turn as a window does
@@ -84,10 +84,7 @@ def _load(run: Path) -> None:
 
     from lora_lab.training import run as _  # noqa: F401
 
-    layer = torch.nn.Linear(1, 1)
-    optimizer = torch.optim.AdamW(layer.parameters())  # imports a compiler, at its first step
-    layer(torch.ones(1)).sum().backward()
-    optimizer.step()
+    torch.optim.AdamW([torch.zeros(1)])  # imports a compiler as it is made
     with suppress(LabError):
         if SavedConfig.read(run).config.model:
             import transformers  # noqa: F401
@@ -96,9 +93,8 @@ def _load(run: Path) -> None:
 def opened(message: dict[str, Any], wake: Callable[[], None]) -> Session:
     """The session that is asked for; raises LabError."""
     opening = unpack_opening(message.get("opening"))
-    threads = max(1, (os.cpu_count() or 2) - 1)  # a core for whoever works at this machine
     paused = message.get("paused") is not False
-    return Session(opening, paused=paused, threads=threads, wake=wake)
+    return Session(opening, paused=paused, threads=threads_beside_a_person(), wake=wake)
 
 
 def _listen_to_signals(host: Host) -> None:

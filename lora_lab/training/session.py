@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import math
+import os
 import sys
 import threading
 import traceback
@@ -22,6 +23,12 @@ from lora_lab.training.opening import Opening
 
 WAITING_LIMIT = 50_000  # step records that may wait for a window that does not drain
 PATIENCE = 1.0  # seconds in which an opening that is cancelled may end by itself
+
+
+def threads_beside_a_person() -> int:
+    """torch's, where somebody works at this machine: a core is theirs. Window and engine take the
+    same, or the sums of a run that moves from one to the other would differ in their last bits."""
+    return max(1, (os.cpu_count() or 2) - 1)
 
 
 class Session:

@@ -142,10 +142,9 @@ def make_window(
 
 def new_session(opening: Opening) -> Session:
     """A session that leaves the window a core."""
-    from lora_lab.training.session import Session
+    from lora_lab.training.session import Session, threads_beside_a_person
 
-    threads = max(1, (os.cpu_count() or 2) - 1)
-    return Session(opening, threads=threads)
+    return Session(opening, threads=threads_beside_a_person())
 
 
 def _handle_signals(app: QApplication, window: MainWindow) -> Callable[[], None]:

@@ -25,7 +25,7 @@ import numpy as np
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
 from lora_lab.config import changed
@@ -75,6 +75,13 @@ def wait(app: Any, condition: Any, seconds: float = 180.0) -> None:
 
 def digits(steps: int = 10**8) -> Any:
     return changed(get_preset("digits").config, max_steps=steps)
+
+
+def run_events(seconds: float) -> None:
+    """As the application would; its own `quit` asks every window to close."""
+    loop = QEventLoop()
+    QTimer.singleShot(int(seconds * 1000), loop.quit)
+    loop.exec()
 
 
 # -- the door -----------------------------------------------------------------------------------
@@ -148,8 +155,7 @@ def door(app: Any, run: Path, seconds: float) -> None:
     bridge.start()
     wait(app, lambda: bool(steps))
     cpu, began = time.process_time(), time.perf_counter()
-    QTimer.singleShot(int(seconds * 1000) + 2000, app.quit)
-    app.exec()
+    run_events(seconds + 2)
     used = (time.process_time() - cpu) / (time.perf_counter() - began)
     whole = steps == list(range(1, len(steps) + 1))
     print(f"door: {len(steps):,} records of {RATE}/s, {'no gap' if whole else 'A GAP'}; "
@@ -210,7 +216,7 @@ def until(session: Any, condition: Any, seconds: float = 180.0) -> Any:
 # -- the window ---------------------------------------------------------------------------------
 
 
-def lateness(app: Any, seconds: float) -> np.ndarray:
+def lateness(seconds: float) -> np.ndarray:
     """By how much a timer of 16 ms comes late, in ms."""
     late: list[float] = []
     last = [time.perf_counter()]
@@ -223,8 +229,7 @@ def lateness(app: Any, seconds: float) -> np.ndarray:
     timer = QTimer(interval=16)
     timer.timeout.connect(beat)
     timer.start()
-    QTimer.singleShot(int(seconds * 1000), app.quit)
-    app.exec()
+    run_events(seconds)
     timer.stop()
     return np.maximum(np.array(late[5:]), 0.0)
 
@@ -240,7 +245,7 @@ def window(app: Any, seconds: float) -> None:
     wait(app, lambda: made.state is State.PAUSED)
     made.commands.train.trigger()
     wait(app, lambda: made.sessions.step > 500)
-    beats = {"in the window": lateness(app, seconds)}
+    beats = {"in the window": lateness(seconds)}
     stands: list[float] = []
 
     def moved(out: bool) -> float:
@@ -257,7 +262,7 @@ def window(app: Any, seconds: float) -> None:
 
     took = moved(True)
     print(f"moved out in {took:.1f} s, of which it stood for {stands[0]:.1f} s")
-    beats["in a process of its own"] = lateness(app, seconds)
+    beats["in a process of its own"] = lateness(seconds)
     took = moved(False)
     print(f"moved back in {took:.1f} s, of which it stood for {stands[0]:.1f} s")
     run = made.sessions.folder

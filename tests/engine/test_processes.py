@@ -12,11 +12,18 @@ from lora_lab.config import changed
 from lora_lab.engine.places import live_place, live_places
 from lora_lab.engine.remote import attach, begin
 from lora_lab.presets import get_preset
-from lora_lab.records import AppliedRecord, FolderRecord, State, StateRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    FolderRecord,
+    ResumedRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
 from lora_lab.runs.listing import resumable, summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.training.opening import New, Resume
-from lora_lab.training.session import Session
+from lora_lab.training.session import Session, threads_beside_a_person
 from tests.engine.talk import Talk
 from tests.waiting import wait_until
 
@@ -85,9 +92,9 @@ def finished(talk):
 
 def test_out_and_back_in_mid_run_is_the_run_that_never_moved(engines):
     config, whole, moved = digits(1200), paths.runs() / "whole", paths.runs() / "moved"
-    with Talk(Here(Session(New(config, whole), paused=False))) as talk:
+    with Talk(here(New(config, whole))) as talk:
         finished(talk)
-    with Talk(Here(Session(New(config, moved), paused=False))) as talk:
+    with Talk(here(New(config, moved))) as talk:
         until_step(talk, 200)
     first = resumable(moved)
     assert 200 <= first < 1200
@@ -96,11 +103,17 @@ def test_out_and_back_in_mid_run_is_the_run_that_never_moved(engines):
         steps = [r.step for r in talk.seen(StepRecord) if r.step > first]
         assert steps == list(range(first + 1, steps[-1] + 1))
         assert live_place(moved) is not None
+        assert not any(r.notes for r in talk.seen(ResumedRecord)), "nothing differs from before"
         talk.session.close()
     assert live_place(moved) is None or wait_until(lambda: live_place(moved) is None)
-    with Talk(Here(Session(Resume.at(moved), paused=False))) as talk:
+    with Talk(here(Resume.at(moved))) as talk:
         finished(talk)
     assert steps_of(moved) == steps_of(whole)
+
+
+def here(opening):
+    """As the window trains it."""
+    return Here(Session(opening, paused=False, threads=threads_beside_a_person()))
 
 
 class Here:
