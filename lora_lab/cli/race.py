@@ -88,7 +88,7 @@ def race(
         from lora_lab.race.race import Race
         from lora_lab.race.script import read
 
-        script = read(at or (), at_rank)
+        script = read(at or (), at_rank, lanes)
         running = Race(lanes, stacked=stack)
         price = running.price()
         _print_price(running, price)
@@ -120,14 +120,15 @@ def _lanes(
 ) -> tuple[dict[str, RunConfig], Callable[[int], RunConfig]]:
     """The lanes by name, and how one of another rank would be.
 
-    Raises ConfigError for a variant without ranks, and for no rank.
+    Raises ConfigError for a variant without ranks, for no rank, and for one that is named twice.
     """
+    from lora_lab.race.script import read_ranks
     from lora_lab.runs.grid import TimesRank, parse_axis
 
     variant = VARIANTS[config.variant]
     if not (variant.factored or variant.whole):  # what trains W itself the race refuses by itself
         raise ConfigError(f"{variant.subject} cannot race by rank: it has none.")
-    found = parse_axis("rank", ranks)
+    found = read_ranks(ranks)
     if not found:
         raise ConfigError("--ranks names no rank. Write it as in 1,2,4,8.")
     times = parse_axis("alpha", alphas)

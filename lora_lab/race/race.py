@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
@@ -147,7 +147,7 @@ class Race:
     def lane(self, name: str) -> Lane:
         """The lane of that name; raises ConfigError where there is none."""
         if name not in self.lanes:
-            raise ConfigError(f"There is no lane {name}. There are: {', '.join(self.lanes)}.")
+            raise ConfigError(no_lane(name, self.lanes))
         return self.lanes[name]
 
     def edit(self, name: str, **values: Any) -> None:
@@ -196,12 +196,17 @@ class Race:
         return Lane(name, experiment, self.base.random, self._share)
 
 
+def no_lane(name: str, lanes: Iterable[str]) -> str:
+    """The sentence for a lane that is not among these."""
+    return f"There is no lane {name}. There are: {', '.join(lanes) or 'none'}."
+
+
 def _seconds_of_a_step(experiment: Experiment) -> float:
     """By steps that are put back to the bit; the first warms up."""
     times: list[float] = []
     random = random_states(experiment.device)
     with trial(experiment) as batches:
-        while len(times) < 2 or (len(times) < TRIED and sum(times) < SECONDS):
+        while len(times) < 2 or (len(times) < TRIED and sum(times[1:]) < SECONDS):
             began = time.perf_counter()
             set_random_states(experiment.device, random)  # as at each turn of a lane
             found = gradients(experiment, next(batches))

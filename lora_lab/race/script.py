@@ -1,34 +1,66 @@
-"""What is to happen to the lanes of a race at given steps, read from a line each."""
+"""The lanes of a race as they are typed, and what is to happen to them at given steps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
-from lora_lab.race.race import Race
+from lora_lab.number_text import parts
+from lora_lab.race.race import Race, no_lane
+from lora_lab.runs.grid import parse_axis
 
 FORM = "STEP:drop:LANE, STEP:add:RANK, STEP:clone:LANE:SETTING=VALUE or STEP:set:LANE:SETTING=VALUE"
 
 
 @dataclass(frozen=True)
 class Act:
-    """One line: `apply` raises LabError where the race has no such lane or setting."""
+    """One line: `apply` raises LabError where the race refuses what is asked."""
 
     step: int
+    verb: str
+    lane: str
     words: str
     apply: Callable[[Race], object]
 
 
-def read(lines: Sequence[str], at_rank: Callable[[int], RunConfig]) -> list[Act]:
+def read_ranks(text: str) -> tuple[int, ...]:
+    """The ranks of the lanes as a person writes them, "1, 2, 4"; () for nothing but blanks.
+
+    Raises ConfigError for what is no rank, and for one that is named twice.
+    """
+    found: list[int] = []
+    for part in parts(text, whole=True):
+        (rank,) = parse_axis("rank", part)
+        if rank in found:
+            raise ConfigError(
+                f"Rank {rank} is named twice. Name each once; a lane is cloned once the race runs."
+            )
+        found.append(rank)
+    return tuple(found)
+
+
+def read(
+    lines: Sequence[str], at_rank: Callable[[int], RunConfig], lanes: Iterable[str]
+) -> list[Act]:
     """The acts in the order of their steps; `at_rank` makes the settings of a lane that is added.
 
-    Raises ConfigError for a line that cannot be read.
+    `lanes` are those at the start. Raises ConfigError for a line that cannot be read, and for one
+    whose lane is not there at its step.
     """
-    return sorted((_read(line, at_rank) for line in lines), key=lambda act: act.step)
+    acts = sorted((_read(line, at_rank) for line in lines), key=lambda act: act.step)
+    there = [*lanes]
+    for act in acts:
+        if act.verb != "add" and act.lane not in there:
+            raise ConfigError(f"At step {act.step:,}: {no_lane(act.lane, there)}")
+        if act.verb == "drop":
+            there.remove(act.lane)
+        elif act.verb != "set":
+            there.append(_free(there, act.lane))
+    return acts
 
 
 def _read(line: str, at_rank: Callable[[int], RunConfig]) -> Act:
@@ -52,7 +84,7 @@ def _read(line: str, at_rank: Callable[[int], RunConfig]) -> Act:
     changed(at_rank(1).hyper, **wanted)  # refused before anything runs
     if verb == "set" and not wanted:
         raise ConfigError(f"{line!r} sets nothing. Write it as {FORM}.")
-    return Act(int(step), f"{verb} {name} {', '.join(filter(None, rest))}".strip(), acts[verb])
+    return Act(int(step), verb, name, f"{verb} {name} {', '.join(filter(None, rest))}".strip(), acts[verb])
 
 
 def _lane(what: str) -> str:
@@ -62,14 +94,14 @@ def _lane(what: str) -> str:
 
 
 def _add(race: Race, name: str, config: RunConfig) -> None:
-    race.add(_free(race, name), config)
+    race.add(_free(race.lanes, name), config)
 
 
 def _clone(race: Race, source: str, values: dict[str, Any]) -> None:
-    race.clone(source, _free(race, source), **values)
+    race.clone(source, _free(race.lanes, source), **values)
 
 
-def _free(race: Race, name: str) -> str:
+def _free(taken: Container[str], name: str) -> str:
     """The name itself, or with the first number that is free behind it."""
     names = (name if n == 1 else f"{name} ({n})" for n in range(1, 1000))
-    return next(each for each in names if each not in race.lanes)
+    return next(each for each in names if each not in taken)

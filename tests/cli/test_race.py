@@ -47,6 +47,7 @@ def test_a_table_is_on_stdout_without_json():
         (("--ranks", "few"), "not a whole number"),
         (("--ranks", " "), "names no rank"),
         (("--ranks", "0,1"), "rank"),
+        (("--ranks", "1,2,1"), "Rank 1 is named twice"),
         (("--ranks", "1,500"), "above what any layer can use"),
         (("--rank", "3"), "--ranks"),
         (("--alphas", "16"), "multiple of the rank"),
@@ -90,11 +91,21 @@ def test_lanes_are_stacked_and_moved_by_a_script():
     ("soon:drop:r 1", "no act of a race"), ("5:eat:r 1", "no act of a race"),
     ("5:set:r 1", "sets nothing"), ("5:add:few", "adds no rank"),
     ("5:set:r 1:colour=red", "colour"), ("5:drop:r 9", "There is no lane r 9"),
+    ("5:set:r 7:alpha=2", "At step 5: There is no lane r 7"), ("5:clone:4", "There is no lane r 4"),
 ])  # fmt: skip
 def test_a_script_that_cannot_be_followed_is_one_sentence(at, words):
     done = race("--ranks", "1,2", "--at", at)
     assert done.exit_code == 1
     assert words in " ".join(done.stderr.split())
+    assert "rounds" not in done.stderr, "it is refused before anything runs"
+
+
+def test_a_script_is_followed_from_lane_to_lane_before_it_runs():
+    moves = ("--at", "9:drop:r 1", "--at", "12:drop:r 8", "--at", "3:add:8")
+    assert race("--ranks", "1,2", *moves).exit_code == 0
+    done = race("--ranks", "1,2", *moves, "--at", "20:clone:r 8")
+    assert "At step 20: There is no lane r 8. There are: r 2." in " ".join(done.stderr.split())
+    assert "rounds" not in done.stderr
 
 
 def test_a_race_whose_lanes_were_all_dropped_says_so():
