@@ -84,7 +84,8 @@ def _read(line: str, at_rank: Callable[[int], RunConfig]) -> Act:
     changed(at_rank(1).hyper, **wanted)  # refused before anything runs
     if verb == "set" and not wanted:
         raise ConfigError(f"{line!r} sets nothing. Write it as {FORM}.")
-    return Act(int(step), verb, name, f"{verb} {name} {', '.join(filter(None, rest))}".strip(), acts[verb])
+    words = f"{verb} {name} {', '.join(filter(None, rest))}".strip()
+    return Act(int(step), verb, name, words, acts[verb])
 
 
 def _lane(what: str) -> str:
