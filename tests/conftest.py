@@ -50,6 +50,15 @@ def may_sleep(monkeypatch):
     monkeypatch.setattr("lora_lab.awake.AFTER", 1e6)
 
 
+@pytest.fixture
+def room():
+    """A function after which no file of this process grows beyond so many bytes."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
 @pytest.fixture(autouse=True)
 def no_thread_left_behind():
     before = set(threading.enumerate())

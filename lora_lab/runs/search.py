@@ -30,6 +30,7 @@ from lora_lab.runs.grid import VALIDATIONS, expand, hindrance, kind_of, laid_ove
 from lora_lab.runs.own_files import PRIVATE, Door, read_table
 from lora_lab.runs.own_files import checked as door
 from lora_lab.runs.space import Range, Space, chosen, of_plain, placed, plain
+from lora_lab.runs.study import ended, opened, pruner, sampler
 from lora_lab.variants import VARIANTS
 
 FOLDER = "searches"  # in a queue's
@@ -82,7 +83,7 @@ class StoredPlan(Door):
     base: dict[str, Any]
     space: dict[str, Any] = Field(max_length=16)
     sampler: Annotated[str, Field(max_length=16)]
-    trials: Annotated[int, Field(ge=1, le=MOST)]
+    trials: Annotated[int, Field(ge=0, le=MOST)]  # 0: ended before its first
     pruner: Annotated[str, Field(max_length=16)]
     adaptable: list[dict[str, Any]] = Field(max_length=100_000)
 
@@ -127,7 +128,7 @@ class Search:
 
     def end(self) -> None:
         """Choose no further runs, now or later; raises LabError where that cannot be written."""
-        self.plan = replace(self.plan, trials=max(1, self.plan.trials - self.left))
+        self.plan = replace(self.plan, trials=self.plan.trials - self.left)
         _write(self.folder, self.plan)
 
     # -- runs --------------------------------------------------------------------------------
@@ -136,9 +137,9 @@ class Search:
         """The trial to run next and its settings; None where all are made, or no other is left.
 
         `known` are the trials that runs are known of: one that was asked for and has none is given
-        again. Raises LabError where Optuna is not here, or its journal cannot be read.
+        again. Raises LabError where Optuna is not here, or its journal cannot be read or written.
         """
-        with _quiet():
+        with self._kept():
             return self._next(known)
 
     def _next(self, known: Collection[int]) -> tuple[int, RunConfig] | None:
@@ -146,7 +147,7 @@ class Search:
         for trial in self._trials():
             config = self._config(trial)
             if config is None and not trial.state.is_finished():  # asked, and killed in that moment
-                self._study.tell(trial.number, state=_state("FAIL"))
+                self._study.tell(trial.number, state=ended("FAIL"))
             elif config is not None:
                 if not trial.state.is_finished() and trial.number not in known:
                     return trial.number, config
@@ -155,18 +156,21 @@ class Search:
             if len(kinds) >= self.plan.trials:
                 return None
             if (asked := self._ask(kinds)) is None:
-                return None
+                break
             trial, config, reason = asked
             if config is not None and not reason and kind_of(config) not in kinds:
                 trial.set_user_attr("config", config.model_dump(mode="json"))
                 return trial.number, config
-            self._study.tell(trial.number, state=_state("FAIL"))
-        return None  # every combination that is suggested was made
+            self._study.tell(trial.number, state=ended("FAIL"))
+        self.end()  # every combination that is suggested was made
+        return None
 
     def _ask(self, kinds: Collection[str]) -> tuple[Any, RunConfig | None, str] | None:
         """A trial, its settings, and why they cannot be; None where a grid is at its end."""
         plan, study = self.plan, self._study
-        study.sampler = self._sampler(len(study.get_trials(deepcopy=False)))
+        # Of another seed at every trial, so that a restart chooses what would have been chosen.
+        seed = (plan.base.seed + len(self._trials())) % 2**31
+        study.sampler = sampler(plan.sampler, seed, plan.trials)
         if plan.sampler == "grid":
             runs = expand(plan.base, plan.space, plan.adaptable).runs  # type: ignore[arg-type]
             config = next((run for run in runs if kind_of(run) not in kinds), None)
@@ -189,7 +193,7 @@ class Search:
             return False
         import optuna
 
-        with _quiet():
+        with self._kept():
             frozen = self._trial(number)
             if frozen is None or frozen.state.is_finished():
                 return False
@@ -200,21 +204,21 @@ class Search:
 
     def tell(self, number: int, loss: float, pruned: bool = False) -> None:
         """Tell how a run has ended; a second time, or without a finite loss, changes nothing."""
-        with _quiet():
+        with self._kept():
             frozen = self._trial(number)
             if frozen is None or frozen.state.is_finished():
                 return
             if pruned:
-                self._study.tell(number, state=_state("PRUNED"))
+                self._study.tell(number, state=ended("PRUNED"))
             elif math.isfinite(loss):
                 self._study.tell(number, loss)
             else:
-                self._study.tell(number, state=_state("FAIL"))
+                self._study.tell(number, state=ended("FAIL"))
 
     @property
     def left(self) -> int:
         """Trials that were not asked for yet."""
-        with _quiet():
+        with self._kept():
             begun = sum(self._config(trial) is not None for trial in self._trials())
         return max(0, self.plan.trials - begun)
 
@@ -226,7 +230,7 @@ class Search:
         """
         import optuna
 
-        with _quiet():
+        with self._kept():
             try:
                 found = optuna.importance.get_param_importances(
                     self._study, evaluator=optuna.importance.PedAnovaImportanceEvaluator()
@@ -239,44 +243,25 @@ class Search:
 
     @cached_property
     def _study(self) -> Any:
-        """Raises LabError."""
+        """Raises LabError, and OSError."""
         if not installed():
             raise LabError(NEEDED)
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-
-        optuna.logging.set_verbosity(optuna.logging.ERROR)
-        path = self.folder / JOURNAL
-        try:
-            return optuna.create_study(
-                storage=JournalStorage(JournalFileBackend(str(path))), study_name="search",
-                pruner=self._pruner(), load_if_exists=True,
-            )  # fmt: skip
-        except Exception as error:  # of a journal that was damaged, whatever it says
-            raise LabError(f"The search's journal {path} cannot be read: {error}.") from error
-
-    def _sampler(self, number: int) -> Any:
-        """Of another seed at every trial, so that a restart chooses what would have been chosen."""
-        import optuna
-
-        seed = (self.plan.base.seed + number) % 2**31
-        if self.plan.sampler == "tpe":
-            startup = max(3, min(10, self.plan.trials // 4))
-            return optuna.samplers.TPESampler(seed=seed, n_startup_trials=startup)
-        return optuna.samplers.RandomSampler(seed=seed)
-
-    def _pruner(self) -> Any:
-        import optuna
-
         every = _with_evaluations(self.plan.base).eval_steps
-        if self.plan.pruner == "median":
-            return optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=4 * every)
-        if self.plan.pruner == "halving":
-            return optuna.pruners.SuccessiveHalvingPruner(
-                min_resource=max(1, 4 * every), reduction_factor=3
-            )
-        return optuna.pruners.NopPruner()
+        return opened(self.folder / JOURNAL, pruner(self.plan.pruner, every))
+
+    @contextmanager
+    def _kept(self) -> Iterator[None]:
+        """Optuna's warnings are let go; raises LabError where its journal cannot be kept.
+
+        It is then read anew, since Optuna may hold what the disk does not.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                yield
+            except OSError as error:
+                vars(self).pop("_study", None)
+                raise _not_kept(self.folder, error) from error
 
     def _trials(self) -> Sequence[Any]:
         return self._study.get_trials(deepcopy=False)
@@ -315,17 +300,3 @@ def _with_evaluations(base: RunConfig) -> RunConfig:
 
 def _factored(plan: Plan, variant: str | None) -> bool:
     return VARIANTS[variant or plan.base.variant].factored
-
-
-def _state(name: str) -> Any:
-    import optuna
-
-    return optuna.trial.TrialState[name]
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Optuna warns of what is experimental in it, and of what it leaves out."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield

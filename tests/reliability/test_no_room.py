@@ -17,15 +17,6 @@ PLACED = ("kohya", "diffusers")  # whose layers are of a component of a pipeline
 NAMED = "model.layers.0.self_attn.q_proj"
 
 
-@pytest.fixture
-def room():
-    """A function after which no file of this process grows beyond so many bytes."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
     """A base with an adapter of it, and a run."""

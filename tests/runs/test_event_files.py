@@ -130,22 +130,13 @@ def test_two_runs_do_not_share_a_folder(tmp_path, read):
         write_events(run, tmp_path / "file")
 
 
-@pytest.fixture
-def no_room():
-    """A function after which no file of this process grows beyond so many bytes."""
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def test_a_disk_that_is_full_is_one_error_and_leaves_nothing(tmp_path, read, no_room, capfd):
+def test_a_disk_that_is_full_is_one_error_and_leaves_nothing(tmp_path, read, room, capfd):
     run = write_sample(tmp_path)
     threads = threading.active_count()
-    no_room(2000)
+    room(2000)
     with pytest.raises(LabError, match="events cannot be written"):
         write_events(run, tmp_path / "events")
-    no_room(-1)
+    room(-1)
     assert not (tmp_path / "events").exists()
     assert threading.active_count() == threads, "nobody writes beside it"
     assert capfd.readouterr() == ("", "")

@@ -1,5 +1,6 @@
 """A search in a queue, over a loss that is known: what it chooses, ends, remembers and refuses."""
 
+import itertools
 import json
 import math
 import statistics
@@ -99,6 +100,13 @@ def test_runs_of_other_seeds_are_measured_on_the_same_rows():
         assert len({run.split_seed for run in runs}) == 1
 
 
+def trials_of(optuna, search):
+    """What Optuna itself reads in the journal."""
+    backend = optuna.storages.journal.JournalFileBackend(str(search.folder / "study.log"))
+    storage = optuna.storages.JournalStorage(backend)
+    return optuna.load_study(study_name="search", storage=storage).trials
+
+
 @pytest.fixture
 def optuna():
     return pytest.importorskip("optuna", reason="the extra search installs it")
@@ -154,8 +162,10 @@ class TestWithOptuna:
 
     def test_a_space_that_is_used_up_ends_the_search(self, optuna, tmp_path):
         space = {"rank": (1, 2), "seed": (0, 1)}
-        found = made(Search.create(tmp_path, plan(space=space, trials=100)))
+        search = Search.create(tmp_path, plan(space=space, trials=100))
+        found = made(search)
         assert len(found) == 4
+        assert search.left == Search(search.folder).left == 0
         assert len({config.split_seed for config in found}) == 1
 
     @pytest.mark.parametrize("sampler", ["tpe", "random"])
@@ -219,12 +229,7 @@ class TestWithOptuna:
         queue.note(third.id, state=PRUNED, best=0.7)
         searches.tell(third.id)
         assert searches.next() is None
-        trials = optuna.load_study(
-            study_name="search",
-            storage=optuna.storages.JournalStorage(
-                optuna.storages.journal.JournalFileBackend(str(search.folder / "study.log"))
-            ),
-        ).trials
+        trials = trials_of(optuna, search)
         assert [t.state.name for t in trials] == ["COMPLETE", "FAIL", "PRUNED"]
         assert trials[0].value == 0.5
         queue.close()
@@ -263,6 +268,62 @@ class TestWithOptuna:
         with pytest.raises(ConfigError, match=words):
             Search.create(tmp_path, plan(**settings))
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("begun", [0, 2])
+    def test_an_end_is_one_before_the_first_run_as_well(self, optuna, tmp_path, begun):
+        search, known = Search.create(tmp_path, plan()), set()
+        for _ in range(begun):
+            known.add(search.next(known)[0])
+        search.end()
+        for one in (search, Search(search.folder)):
+            assert one.left == 0
+            assert one.next(known) is None
+
+    def test_a_full_disk_is_told_and_takes_nothing_of_what_was_learned(
+        self, optuna, tmp_path, room
+    ):
+        """Wherever a line of the journal breaks off."""
+        search, known, found = Search.create(tmp_path, plan(trials=5)), set(), []
+        journal = search.folder / "study.log"
+        more, refused = itertools.count(1), []
+
+        def with_room(work):
+            while True:
+                size = journal.stat().st_size if journal.exists() else 0
+                room(size + 97 * next(more))
+                try:
+                    return work()
+                except LabError as error:
+                    refused.append(str(error))
+                finally:
+                    room(-1)
+
+        while (asked := with_room(lambda: search.next(known))) is not None:
+            number, config = asked
+            known.add(number)
+            found.append(config)
+            with_room(lambda: search.tell(number, loss_of(config)))  # noqa: B023
+            more = itertools.count(1)
+        assert len(refused) > 10
+        assert all("too large" in words for words in refused)
+        assert len({module.kind_of(config) for config in found}) == 5
+        assert made(Search(search.folder)) == []
+        assert [
+            trial.value for trial in trials_of(optuna, search) if trial.state.name == "COMPLETE"
+        ] == [pytest.approx(loss_of(config)) for config in found]
+
+    def test_a_kill_while_the_journal_was_written_leaves_it_of_use(self, optuna, tmp_path):
+        search = Search.create(tmp_path, plan(trials=3))
+        first = search.next(set())
+        journal = search.folder / "study.log"
+        whole = journal.read_bytes()
+        for size in range(len(whole.rstrip(b"\n").rpartition(b"\n")[0]) + 1, len(whole), 41):
+            journal.write_bytes(whole[:size])
+            (search.folder / "study.log.lock").symlink_to(journal)  # held in that moment
+            assert len(made(Search(search.folder))) == 3
+            assert len(made(Search(search.folder))) == 0
+            (search.folder / "study.log.lock").unlink()
+        assert first is not None
 
     def test_damaged_files_are_named(self, optuna, tmp_path):
         search = Search.create(tmp_path, plan())

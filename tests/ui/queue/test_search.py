@@ -68,8 +68,9 @@ def test_a_search_is_ended_and_stays_so(qtbot, flow):
     dialog = flow.dialog
     assert dialog.end_search_button.isVisibleTo(dialog)
     dialog.end_search_button.click()
-    qtbot.waitUntil(lambda: flow.runner.searches.left <= 1)
-    assert [s.plan.trials for s in (search.Search(p) for p in _folders(flow))] == [1]
+    qtbot.waitUntil(lambda: not dialog.end_search_button.isVisibleTo(dialog))
+    assert not dialog.start_button.isEnabled()
+    assert [search.Search(folder).left for folder in _folders(flow)] == [0]
 
 
 def _folders(flow):
@@ -100,7 +101,7 @@ def test_a_run_that_promises_nothing_is_pruned_and_marked(qtbot, flow, window, m
 def test_what_settings_account_for_stands_below_the_plot(flow):
     flow.dialog.show_search(0, {"learning_rate": 0.9, "rank": 0.1})
     shown = [w.text() for w in flow.dialog.plot.children() if hasattr(w, "text")]
-    assert "Differences among the best runs: learning rate 90 % · rank 10 %" in shown
+    assert "Differences among the best runs: learning rate 90 %\u00a0· rank 10 %" in shown
     flow.dialog.show_search(0, {})
     assert not any(
         w.isVisibleTo(flow.dialog.plot) and "Differences" in w.text()
