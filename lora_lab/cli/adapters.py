@@ -322,13 +322,12 @@ def compare(
             print_json({"layers": rows, "only_first": list(result.only_first),
                               "only_second": list(result.only_second)})  # fmt: skip
             return
-        from rich.markup import escape
         from rich.table import Table
 
         table = Table("layer", "cosine of ΔW", "‖ΔW₂‖/‖ΔW₁‖", "φ of the spaces", "angles")
         for x in result.layers:
             shown = "  ".join(f"{angle:.0f}°" for angle in x.angles[::-1][:4])
-            table.add_row(escape(x.name), f"{x.cosine:.3f}", f"{x.ratio:.3f}", f"{x.overlap:.3f}",
+            table.add_row(x.name, f"{x.cosine:.3f}", f"{x.ratio:.3f}", f"{x.overlap:.3f}",
                           shown + (" …" if len(x.angles) > 4 else ""))  # fmt: skip
         print_table(table)
         for names, which in ((result.only_first, first), (result.only_second, second)):

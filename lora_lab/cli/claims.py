@@ -6,7 +6,6 @@ import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import err, fail, out, plain_errors, print_json, print_table
@@ -116,10 +115,10 @@ def _list(as_json: bool) -> None:
 def _said_before(reading: ClaimReading) -> ClaimStanding:
     standing = reading.look()
     claim = standing.claim
-    err.print(f"{standing.name}: {escape(claim.says)} ({escape(claim.source)})", style="bold")
-    err.print(f"expected: {escape(claim.expected)}")
+    err.print(f"{standing.name}: {claim.says} ({claim.source})", style="bold")
+    err.print(f"expected: {claim.expected}")
     if standing.refused:
-        err.print(f"cannot be tried here: {escape(standing.refused)}", style="yellow")
+        err.print(f"cannot be tried here: {standing.refused}", style="yellow")
     else:
         there = standing.wanted - len(standing.todo)
         err.print(
@@ -127,7 +126,7 @@ def _said_before(reading: ClaimReading) -> ClaimStanding:
             f"{standing.seconds:,.0f} s"
         )
     for note in reading.base.notes:
-        err.print(escape(note), style="yellow")
+        err.print(note, style="yellow")
     return standing
 
 
@@ -136,6 +135,6 @@ def _say_after(standing: ClaimStanding, console: Any) -> None:
     if verdict is None:
         return
     console.print(f"{standing.name}: {verdict.word}", style="bold")
-    console.print(f"expected: {escape(standing.claim.expected)}")
+    console.print(f"expected: {standing.claim.expected}")
     why = f" ({verdict.why})" if verdict.why else ""
-    console.print(f"measured: {escape(verdict.measured + why)}")
+    console.print(f"measured: {verdict.measured + why}")

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import out, plain_errors, print_json, print_table
@@ -99,7 +98,7 @@ def _model(path: Path, sigma: list[str], as_json: bool) -> None:
     for tensor in card.tensors:
         name = "".join(c if c.isprintable() else "?" for c in tensor.name)[:120]
         shape = " × ".join(map(str, tensor.shape)) or "scalar"
-        table.add_row(escape(name), shape, tensor.dtype, f"{tensor.bytes:,}")
+        table.add_row(name, shape, tensor.dtype, f"{tensor.bytes:,}")
     print_table(table)
 
 
@@ -161,7 +160,7 @@ def _adapter(
     for row in rows:
         sigma = "  ".join(f"{value:.3g}" for value in row["singular_values"][:4])
         cells = [
-            escape(row["name"]), " × ".join(map(str, row["shape"])), str(row["rank"]),
+            row["name"], " × ".join(map(str, row["shape"])), str(row["rank"]),
             f"{row['alpha']:g}", f"{row['scaling']:g}", _measure(row["delta_norm"], ".4g"),
             _count(row["numerical_rank"]), _measure(row["stable_rank"]),
             _measure(row["effective_rank"]), _count(row["energy_rank_90"]),

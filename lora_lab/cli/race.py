@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import err, plain_errors, print_json, print_table
@@ -226,7 +225,7 @@ def _print(result: dict[str, Any], on_stderr: bool) -> None:
             shown.append(_number(row["cut"]["loss"] if row["cut"] else None))
         if row["state"] == "paused":
             shown[2] = f"stood at step {row['steps']:,}"
-        table.add_row(*map(escape, shown))
+        table.add_row(*shown)
     if on_stderr:
         table.box = SIMPLE_HEAD
         err.print(table)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.background import begin_detached, found, in_background
@@ -98,11 +97,11 @@ def runs(
                 going = "trains" if x.state == "running" else f"{state},"
                 state = f"{going} in the background"
             row = [
-                escape(x.name), state, escape(x.title), str(x.rank), f"{x.alpha:g}",
+                x.name, state, x.title, str(x.rank), f"{x.alpha:g}",
                 f"{x.step:,} / {x.max_steps:,}", _figure(x.loss), _figure(x.best),
                 "–" if x.seconds != x.seconds else f"{x.seconds:,.0f} s", size_words(x.bytes),
             ]  # fmt: skip
-            table.add_row(*row, *([escape(_about(x))] if more else ()))
+            table.add_row(*row, *([_about(x)] if more else ()))
         print_table(table)
         for run in listed:
             if run.flaw:

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import err, fail, out, plain_errors, print_json, print_table
@@ -168,7 +167,7 @@ def _rows(rows: list[dict[str, Any]]) -> Table:
         rate = "–" if row["learning_rate"] is None else f"{row['learning_rate']:g}"
         edge = "*" if row["rate_at_the_edge"] else ""
         table.add_row(
-            escape(row["name"]), str(row["rank"] or "–"),
+            row["name"], str(row["rank"] or "–"),
             f"{row['numbers']:,}" if row["numbers"] else "–", rate + edge,
             _spread(row["accuracy"]), _spread(row["loss"]), str(row["loss"]["n"]),
         )  # fmt: skip
@@ -184,9 +183,9 @@ def _similarities(layers: dict[str, Any]) -> Table:
         table.add_column(f"k {k}", justify="right")
     for layer, views in layers.items():
         for view, found in views.items():
-            table.add_row(escape(layer), view, *(_number(value, 2) for value in found["phi"]))
+            table.add_row(layer, view, *(_number(value, 2) for value in found["phi"]))
         chance = next(iter(views.values()))["chance"]
-        table.add_row(escape(layer), "chance", *(_number(value, 3) for value in chance))
+        table.add_row(layer, "chance", *(_number(value, 3) for value in chance))
     return table
 
 
@@ -197,7 +196,7 @@ def _amplifications(layers: dict[str, Any]) -> Table:
     for layer, ranks in layers.items():
         for rank, row in ranks.items():
             names = ("in_delta", "in_own", "in_random", "delta_norm", "factor", "over_random")
-            table.add_row(escape(layer), rank, *(_number(row[name], 2) for name in names))
+            table.add_row(layer, rank, *(_number(row[name], 2) for name in names))
     return table
 
 

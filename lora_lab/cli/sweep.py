@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from lora_lab.cli.console import err, fail, out, plain_errors, print_json, print_table
@@ -200,9 +199,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         best = "–" if row["best"] is None else f"{row['best']:.4g}"
         table.add_row(
-            "★" if row["pareto"] else "", escape(row["what"]), row["state"],
+            "★" if row["pareto"] else "", row["what"], row["state"],
             f"{row['parameters']:,}" if row["parameters"] else "–", best, f"{row['steps']:,}",
-            f"{row['seconds']:,.1f} s", escape(Path(row["run"]).name),
+            f"{row['seconds']:,.1f} s", Path(row["run"]).name,
         )  # fmt: skip
     print_table(table)
     out.print("★ no other run has both fewer parameters and a lower validation loss.")

@@ -36,6 +36,12 @@ def test_no_text_steers_a_terminal(capsys):
     assert "evil" in said.err
 
 
+def test_brackets_of_a_name_are_shown_as_they_are(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    write_sample(tmp_path / "runs", "of[rank]4 [x]")
+    assert "of[rank]4 [x]" in CliRunner().invoke(app, ["runs"]).output
+
+
 @pytest.mark.parametrize("text", ["σ(ΔW) → 1", "多い", "a\tb\nc", "👩‍🔬", "naïve", "שלום"])
 def test_what_people_write_stays(text):
     assert legible(text) == text
