@@ -4054,6 +4054,10 @@ zustand</translation>
         <translation>System</translation>
     </message>
     <message>
+        <source>TPE</source>
+        <translation>TPE</translation>
+    </message>
+    <message>
         <source>Tab, Shift+Tab</source>
         <translation>Tab, Umschalt+Tab</translation>
     </message>
@@ -5302,6 +5306,14 @@ zustand</translation>
         <translation>effektiver Rang {:.3g}, vorher {:.3g} bei Schritt {:,}</translation>
     </message>
     <message>
+        <source>ends a run that is worse than half of the earlier ones by then</source>
+        <translation>beendet einen Lauf, der schlechter ist als die Hälfte der früheren an dieser Stelle</translation>
+    </message>
+    <message>
+        <source>ends no run</source>
+        <translation>beendet keinen Lauf</translation>
+    </message>
+    <message>
         <source>energy discarded, %</source>
         <translation>verworfene Energie, %</translation>
     </message>
@@ -5340,6 +5352,10 @@ zustand</translation>
     <message>
         <source>every combination</source>
         <translation>jede Kombination</translation>
+    </message>
+    <message>
+        <source>every combination in order</source>
+        <translation>jede Kombination der Reihe nach</translation>
     </message>
     <message>
         <source>every number is 0</source>
@@ -5454,12 +5470,20 @@ zustand</translation>
         <translation>Grauwerte</translation>
     </message>
     <message>
+        <source>grid, pruned</source>
+        <translation>Gitter, mit Abbruch</translation>
+    </message>
+    <message>
         <source>grows by {}: ΔW is kept exactly</source>
         <translation>wächst um {}: ΔW bleibt genau erhalten</translation>
     </message>
     <message>
         <source>halves A and B in {} steps, {} in each</source>
         <translation>halbiert A und B in {} Schritten, {} je Schritt</translation>
+    </message>
+    <message>
+        <source>halving</source>
+        <translation>Halving</translation>
     </message>
     <message>
         <source>hard: digits with their pixels shuffled</source>
@@ -5574,6 +5598,10 @@ zustand</translation>
         <translation>Lernrate</translation>
     </message>
     <message>
+        <source>lets the best third continue at each third of the way</source>
+        <translation>lässt nach jedem Drittel des Wegs nur das beste Drittel weiterlaufen</translation>
+    </message>
+    <message>
         <source>limited to {:,} (smallest layer dimension)</source>
         <translation>begrenzt auf {:,} (kleinste Dimension der Schicht)</translation>
     </message>
@@ -5636,6 +5664,10 @@ zustand</translation>
     <message>
         <source>measuring…</source>
         <translation>wird gemessen…</translation>
+    </message>
+    <message>
+        <source>median</source>
+        <translation>Median</translation>
     </message>
     <message>
         <source>median {} of the rank in use; most in {}, {}</source>
@@ -6012,6 +6044,14 @@ zustand</translation>
     <message>
         <source>seeds: as it fits</source>
         <translation>Seeds: wie es passt</translation>
+    </message>
+    <message>
+        <source>settings at random</source>
+        <translation>zufällige Einstellungen</translation>
+    </message>
+    <message>
+        <source>settings that resemble those of the best runs so far</source>
+        <translation>Einstellungen, die denen der bisher besten Läufe ähneln</translation>
     </message>
     <message>
         <source>skip bad rows</source>

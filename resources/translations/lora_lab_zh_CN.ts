@@ -4054,6 +4054,10 @@ state</source>
         <translation>系统</translation>
     </message>
     <message>
+        <source>TPE</source>
+        <translation>TPE</translation>
+    </message>
+    <message>
         <source>Tab, Shift+Tab</source>
         <translation>Tab、Shift+Tab</translation>
     </message>
@@ -5302,6 +5306,14 @@ state</source>
         <translation>有效秩 {0:.3g}，第 {2:,} 步时为 {1:.3g}</translation>
     </message>
     <message>
+        <source>ends a run that is worse than half of the earlier ones by then</source>
+        <translation>若某次运行差于此前一半的运行在同一步的结果，则将其结束</translation>
+    </message>
+    <message>
+        <source>ends no run</source>
+        <translation>不结束任何运行</translation>
+    </message>
+    <message>
         <source>energy discarded, %</source>
         <translation>舍去的能量，%</translation>
     </message>
@@ -5340,6 +5352,10 @@ state</source>
     <message>
         <source>every combination</source>
         <translation>所有组合</translation>
+    </message>
+    <message>
+        <source>every combination in order</source>
+        <translation>按顺序取每种组合</translation>
     </message>
     <message>
         <source>every number is 0</source>
@@ -5454,12 +5470,20 @@ state</source>
         <translation>灰度值</translation>
     </message>
     <message>
+        <source>grid, pruned</source>
+        <translation>网格（带剪枝）</translation>
+    </message>
+    <message>
         <source>grows by {}: ΔW is kept exactly</source>
         <translation>增加 {}：精确保留 ΔW</translation>
     </message>
     <message>
         <source>halves A and B in {} steps, {} in each</source>
         <translation>每 {} 步使 A 和 B 减半，每步 {}</translation>
+    </message>
+    <message>
+        <source>halving</source>
+        <translation>逐次减半</translation>
     </message>
     <message>
         <source>hard: digits with their pixels shuffled</source>
@@ -5574,6 +5598,10 @@ state</source>
         <translation>学习率</translation>
     </message>
     <message>
+        <source>lets the best third continue at each third of the way</source>
+        <translation>每完成三分之一的进程，只让最好的三分之一继续</translation>
+    </message>
+    <message>
         <source>limited to {:,} (smallest layer dimension)</source>
         <translation>限制为 {:,}（层的最小维度）</translation>
     </message>
@@ -5636,6 +5664,10 @@ state</source>
     <message>
         <source>measuring…</source>
         <translation>正在测量…</translation>
+    </message>
+    <message>
+        <source>median</source>
+        <translation>中位数</translation>
     </message>
     <message>
         <source>median {} of the rank in use; most in {}, {}</source>
@@ -6012,6 +6044,14 @@ state</source>
     <message>
         <source>seeds: as it fits</source>
         <translation>种子：自动</translation>
+    </message>
+    <message>
+        <source>settings at random</source>
+        <translation>随机设置</translation>
+    </message>
+    <message>
+        <source>settings that resemble those of the best runs so far</source>
+        <translation>与目前最佳运行相近的设置</translation>
     </message>
     <message>
         <source>skip bad rows</source>

@@ -32,10 +32,12 @@ import lora_lab
 from lora_lab.config import RunConfig
 from lora_lab.lessons.lesson import lessons
 from lora_lab.records import State
+from lora_lab.runs.grid import AXES
 from lora_lab.setting import settings_of
 from lora_lab.ui.help.about import versions
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import feed, samples
+from lora_lab.ui.queue.pareto_plot import ParetoPlot
 from tests.ui.seen import settle
 
 MARKED = re.compile(r"⟦[^⟦⟧]*⟧")
@@ -55,8 +57,7 @@ NAMES = {
     "LLaMA": "a program", "Board": "a program", "Unsloth": "a program", "OneTrainer": "a program",
     "MLX": "a program", "mlx": "mlx-lm", "text": "text-generation-webui",
     "generation": "text-generation-webui",
-    "TPE": "a sampler", "grid": "a sampler", "pruned": "grid, pruned: a sampler",
-    "median": "a pruner, as Optuna names it", "halving": "a pruner, as Optuna names it",
+    "TPE": "a sampler",
     "webui": "text-generation-webui", "toolkit": "ai-toolkit", "training": "ComfyUI (training)",
     "CPU": "a device, as the engine names it", "cores": "a device, as the engine names it",
     "folder": "a format, as the engine names it", "file": "a format, as the engine names it",
@@ -216,6 +217,13 @@ def test_a_panel(qtbot, marking, painted, key, sample):
         panel.update_description()
         found |= unmarked(panel, painted, known)
     assert found == {}
+
+
+def test_what_a_search_has_learned(qtbot, marking, painted):
+    plot = ParetoPlot()
+    qtbot.addWidget(plot)
+    plot.show_importances(dict.fromkeys(AXES, 0.1))
+    assert unmarked(plot, painted, set()) == {}
 
 
 @pytest.fixture

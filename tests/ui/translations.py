@@ -22,7 +22,7 @@ import PySide6
 import lora_lab
 from lora_lab import paths
 from lora_lab.analysis.similarity import VIEWS
-from lora_lab.choices import ALPHA_MODES, OPTIMIZERS
+from lora_lab.choices import ALPHA_MODES, OPTIMIZERS, PRUNERS, SAMPLERS
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.presets import list_presets
@@ -72,6 +72,7 @@ def declared() -> set[str]:
         texts |= {variant.subject, *(reason for _, reason in variant.locked)}
     texts |= {state.value for state in State} | {"interrupted", "damaged"}  # of a run in the list
     texts |= {mode.title for mode in ALPHA_MODES.values()}
+    texts |= {text for x in (SAMPLERS | PRUNERS).values() for text in (x.title, x.about)}
     texts |= {row.momentum for row in OPTIMIZERS.values()}
     for claim in CLAIMS.values():
         texts |= {claim.title, claim.says, claim.source, claim.expected}

@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 from lora_lab.runs.grid import axis_title, describe
 from lora_lab.runs.queue import PRUNED, Item, pareto
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import in_words
 from lora_lab.ui.widgets.labels import describe as describe_picture
 from lora_lab.ui.widgets.labels import label
 from lora_lab.ui.widgets.legend import Legend, Row
@@ -87,7 +88,9 @@ class ParetoPlot(QWidget):
 
     def show_importances(self, found: Mapping[str, float]) -> None:
         """What share of the differences among the best runs each setting accounts for."""
-        words = " · ".join(f"{axis_title(name)} {100 * x:.0f} %" for name, x in found.items())
+        words = "\u00a0· ".join(
+            f"{in_words(axis_title(name))} {100 * x:.0f} %" for name, x in found.items()
+        )
         text = self.tr("Differences among the best runs: {}").format(words) if found else ""
         self._importances.setText(text)
         self._importances.setVisible(bool(found))

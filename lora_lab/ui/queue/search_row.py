@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
 from lora_lab.choices import PRUNERS, SAMPLERS, Choice
 from lora_lab.runs.search import MOST, NEEDED, installed
+from lora_lab.ui.style.figures import in_words
 from lora_lab.ui.widgets.controls import Whole
 from lora_lab.ui.widgets.form import ChoiceCombo, gives_way, muted
 
@@ -23,11 +26,15 @@ class SearchRow(QWidget):
         super().__init__()
         tr = self.tr
         every = Choice(tr("every combination"), tr("each combination of the values is one run"))
-        self.sampler = ChoiceCombo({EVERY: every, **SAMPLERS}, tr("How the runs are chosen"))
+        self.sampler = ChoiceCombo(
+            {EVERY: every, **_titled(SAMPLERS)}, tr("How the runs are chosen")
+        )
         self.trials = gives_way(Whole(1, MOST))
         self.trials.setValue(TRIALS)
         self.trials.setToolTip(tr("Runs that the search makes"))
-        self.pruner = ChoiceCombo(PRUNERS, tr("Which runs are ended before their last step"))
+        self.pruner = ChoiceCombo(
+            _titled(PRUNERS), tr("Which runs are ended before their last step")
+        )
         for field, name in ((self.sampler, tr("Choice of runs")), (self.trials, tr("Trials")),
                             (self.pruner, tr("Pruning"))):  # fmt: skip
             field.setAccessibleName(name)
@@ -64,3 +71,7 @@ class SearchRow(QWidget):
         for widget in self._of_search:
             widget.setVisible(self.sampler.value() != EVERY)
         self.edited.emit()
+
+
+def _titled(choices: Mapping[str, Choice]) -> dict[str, Choice]:
+    return {name: Choice(in_words(x.title), x.about) for name, x in choices.items()}
