@@ -17,8 +17,11 @@ COUNTED = 100_000  # different values of a column that are counted
 SEPARATORS = re.compile(r"[|;,]")
 
 
+LARGEST = (2 - 2**-23) * 2.0**127  # of float32, in which scores are learned
+
+
 def as_number(value: Any) -> float:
-    """A cell as a finite number. Raises BadRow with the reason, for true and false as well."""
+    """A cell as a number of float32. Raises BadRow with the reason, for true and false as well."""
     if is_missing(value):
         raise BadRow("there is no number")
     if isinstance(value, list | dict | tuple):
@@ -29,6 +32,8 @@ def as_number(value: Any) -> float:
         number = math.nan
     if not math.isfinite(number):
         raise BadRow(f"{as_text(value)[:40]!r} is no finite number")
+    if abs(number) > LARGEST:
+        raise BadRow(f"{as_text(value)[:40]!r} is beyond ±{LARGEST:.2g}, the largest in float32")
     return number
 
 

@@ -35,7 +35,8 @@ def test_numbers(value, number):
     assert as_number(value) == number
 
 
-@pytest.mark.parametrize("value", [True, "1,5", "nan", float("inf"), [1.0], None, "", {}, 10**400])
+@pytest.mark.parametrize("value", [True, "1,5", "nan", float("inf"), [1.0], None, "", {}, 10**400,
+                                   -1e308, "1e39"])  # fmt: skip
 def test_what_is_no_number(value):
     with pytest.raises(BadRow):
         as_number(value)
