@@ -6,25 +6,14 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QSize, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import (
-    QDialog,
-    QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
-    QPushButton,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QSize, QTimer, Signal
+from PySide6.QtWidgets import QHBoxLayout, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from lora_lab.config import RunConfig
 from lora_lab.progress import Report
 from lora_lab.studies.claim_list import AGREES, CLAIMS
-from lora_lab.ui.style import theme
+from lora_lab.ui.learn.learn_page import LearnPage
 from lora_lab.ui.style.figures import duration, in_words
-from lora_lab.ui.widgets.background import Works
-from lora_lab.ui.widgets.dialogs import resize_within
 from lora_lab.ui.widgets.form import muted
 from lora_lab.ui.widgets.labels import TextLabel
 
@@ -36,21 +25,17 @@ PAGE = "without-regret"
 LOOK_MS = 2000  # between two looks, while queued runs are to come
 
 
-class ClaimsDialog(QDialog):
-    """Stays open beside the window; its runs are those of the queue."""
+class ClaimsDialog(LearnPage):
+    """A list of claims, and one of them in words; the runs that judge are those of the queue."""
 
-    help_requested = Signal(str)  # a page of the handbook
     queue_requested = Signal(object)  # configs to train, at once
 
     def __init__(
         self, config: Callable[[], RunConfig | None], parent: QWidget | None = None
     ) -> None:
         """`config`: the model and data at hand, with the settings of the docks."""
-        super().__init__(parent)
         tr = self.tr
-        self.setWindowTitle(tr("Without regret"))
-        self._config = config
-        self._works = Works(self)
+        super().__init__(tr("Without regret"), tr("&Queue its runs"), PAGE, config, parent)
         self._base: StudyBase | None = None
         self._opened: RunConfig | None = None  # what the base is of, or is being opened for
         self._busy, self._again = False, False
@@ -69,22 +54,15 @@ class ClaimsDialog(QDialog):
         self.says, self.expected, self.verdict, self.measured = (
             TextLabel(wordWrap=True) for _ in range(4)
         )
-        self.source, self.price = (TextLabel(wordWrap=True) for _ in range(2))
+        self.source = TextLabel(wordWrap=True)
         self.says.setProperty("role", "title")
         self.verdict.setProperty("role", "figure")
-        for label in (self.source, self.price):
-            label.setProperty("role", "muted")
-        self.button = QPushButton(tr("&Queue its runs"), autoDefault=True, default=True)
-        self.button.setProperty("role", "primary")
-        self.button.clicked.connect(self._queue)
-        self.help_button = QPushButton(tr("&How it works"), autoDefault=False)
-        self.help_button.clicked.connect(lambda: self.help_requested.emit(PAGE))
-        QShortcut(QKeySequence.StandardKey.HelpContents, self, self.help_button.click)
-        self._lay_out()
+        self.source.setProperty("role", "muted")
+        self._lay_out(((self._middle(), 1),), (), (48, 28))
         self.list.currentRowChanged.connect(self._on_chosen)
         self.list.setCurrentRow(0)
 
-    def _lay_out(self) -> None:
+    def _middle(self) -> QHBoxLayout:
         words = QVBoxLayout(spacing=8)
         words.addWidget(self.says)
         words.addWidget(self.source)
@@ -99,41 +77,18 @@ class ClaimsDialog(QDialog):
         middle = QHBoxLayout(spacing=18)
         middle.addWidget(self.list, 2)
         middle.addLayout(words, 3)
-        bottom = QHBoxLayout(spacing=8)
-        bottom.addWidget(self.help_button)
-        bottom.addWidget(self.price, 1)
-        bottom.addWidget(self.button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.addLayout(middle, 1)
-        column.addLayout(bottom)
-        line = self.fontMetrics().height()
-        resize_within(self, 48 * line, 28 * line)
+        return middle
 
     @property
     def name(self) -> str:
         """The claim that is shown."""
         return self.names[max(0, self.list.currentRow())]
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.prepare()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
-            self.prepare()  # another model may have been opened
-
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def stop(self) -> None:
+        """Look no more, and read no more."""
         self._looks.stop()
         self._works.cancel()
         self._busy, self._opened = False, None
-        super().closeEvent(event)
-
-    def finish(self) -> None:
-        """End what is read, and wait for it."""
-        self._looks.stop()
-        self._works.finish()
 
     def prepare(self) -> None:
         """Open the model and data at hand where others were, and look which runs have ended."""
@@ -211,6 +166,8 @@ class ClaimsDialog(QDialog):
         self.measured.setText(measured)
         self.button.setEnabled(standing is not None and bool(standing.todo))
         if standing is None:
+            if self._base is not None:
+                self._say("")  # what was said is of another claim
             return
         if standing.refused:
             self._say(in_words(standing.refused), "error")
@@ -221,17 +178,13 @@ class ClaimsDialog(QDialog):
         else:
             self._say(tr("All {} runs are there.").format(standing.wanted))
 
-    def _queue(self) -> None:
+    def _on_button(self) -> None:
         standing = self.standings.get(self.name)
         if standing is not None:
             self.queue_requested.emit(standing.todo)
             self._looks.start()
             self.button.setEnabled(False)
             self._say(self.tr("Queued. The verdict appears here when the last run has ended."))
-
-    def _say(self, words: str, role: str = "muted") -> None:
-        self.price.setText(words)
-        theme.set_role(self.price, role)
 
 
 def _opened(config: RunConfig, report: Report) -> StudyBase:

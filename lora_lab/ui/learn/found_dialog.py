@@ -6,17 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
-from PySide6.QtWidgets import (
-    QDialog,
-    QHBoxLayout,
-    QLineEdit,
-    QPushButton,
-    QTabWidget,
-    QVBoxLayout,
-    QWidget,
-)
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtWidgets import QLineEdit, QTabWidget, QWidget
 
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
@@ -25,12 +16,10 @@ from lora_lab.runs.grid import parse_axis
 from lora_lab.ui.learn.found_amplified import FoundAmplified
 from lora_lab.ui.learn.found_maps import FoundMaps
 from lora_lab.ui.learn.found_rows import FoundRows
-from lora_lab.ui.style import theme
+from lora_lab.ui.learn.learn_page import LearnPage
 from lora_lab.ui.style.figures import duration, in_words
-from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Whole
-from lora_lab.ui.widgets.dialogs import resize_within
-from lora_lab.ui.widgets.labels import TextLabel
 
 if TYPE_CHECKING:
     from lora_lab.studies.reading import Maps, Reading, Standing
@@ -41,10 +30,9 @@ MAPS, AMPLIFIED = 2, 3  # tabs
 LOOK_MS = 2000  # between two looks, while queued runs are to come
 
 
-class FoundDialog(QDialog):
-    """Stays open beside the window; its runs are those of the queue."""
+class FoundDialog(LearnPage):
+    """A tab for each table or figure; the runs that it reads are those of the queue."""
 
-    help_requested = Signal(str)  # a page of the handbook
     queue_requested = Signal(object)  # configs to train, at once
     run_requested = Signal(str)  # a run's folder
 
@@ -52,11 +40,8 @@ class FoundDialog(QDialog):
         self, config: Callable[[], RunConfig | None], parent: QWidget | None = None
     ) -> None:
         """`config`: the model and data at hand, with the settings of the docks."""
-        super().__init__(parent)
         tr = self.tr
-        self.setWindowTitle(tr("What did LoRA find?"))
-        self._config = config
-        self._works = Works(self)
+        super().__init__(tr("What did LoRA find?"), tr("&Queue the runs"), PAGE, config, parent)
         self._reading: Reading | None = None
         self._about: tuple[object, ...] = ()  # what is opened, or being opened
         self._busy, self._next = False, set[str]()  # what is to be read once the work ends
@@ -64,10 +49,6 @@ class FoundDialog(QDialog):
         # A run is told to have ended before its folder says so.
         self._looks = QTimer(self, interval=LOOK_MS)
         self._looks.timeout.connect(self.refresh)
-        self.sentence = TextLabel(wordWrap=True)
-        self.sentence.setProperty("role", "figure")
-        self.details = TextLabel(wordWrap=True)
-        self.details.setProperty("role", "muted")
         self.layers = FoundRows(tr("Table 5: which layers"), tr("Layers"), False)
         self.ranks = FoundRows(tr("Table 6: which rank"), tr("Rank"), True)
         self.maps = FoundMaps()
@@ -79,8 +60,6 @@ class FoundDialog(QDialog):
         ):  # fmt: skip
             self.tabs.addTab(page, title)
         self.tabs.setCurrentIndex(1)
-        self.price = TextLabel(wordWrap=True)
-        self.price.setProperty("role", "muted")
         self.ranks_edit = QLineEdit()
         self.ranks_edit.setPlaceholderText(tr("ranks, as in 1, 4, 16"))
         self.ranks_edit.setAccessibleName(tr("Ranks"))
@@ -95,62 +74,24 @@ class FoundDialog(QDialog):
             box.setSpecialValueText(words)
             box.editingFinished.connect(self.prepare)
         self.ranks_edit.editingFinished.connect(self.prepare)
-        self.button = QPushButton(tr("&Queue the runs"), autoDefault=True, default=True)
-        self.button.setProperty("role", "primary")
-        self.button.clicked.connect(self._queue)
-        self.help_button = QPushButton(tr("&How it works"), autoDefault=False)
-        self.help_button.clicked.connect(lambda: self.help_requested.emit(PAGE))
         for rows in (self.layers, self.ranks):
             rows.run_requested.connect(self.run_requested)
         self.maps.asked.connect(lambda: self._read("maps"))
         self.amplified.asked.connect(lambda: self._read("amplified"))
         self.tabs.currentChanged.connect(self._on_tab)
-        QShortcut(QKeySequence.StandardKey.HelpContents, self, self.help_button.click)
-        self._lay_out()
+        rows = (self.sentence, 0), (self.details, 0), (self.tabs, 1)
+        self._lay_out(rows, (self.ranks_edit, self.seeds, self.steps, None), (52, 36))
         self.sentence.setText(tr("Which layers, which rank, and which directions does ΔW use?"))
         self._show_price()
 
-    def _lay_out(self) -> None:
-        knobs = QHBoxLayout(spacing=8)
-        for widget in (self.ranks_edit, self.seeds, self.steps):
-            knobs.addWidget(widget)
-        knobs.addStretch(1)
-        bottom = QHBoxLayout(spacing=8)
-        bottom.addWidget(self.help_button)
-        bottom.addWidget(self.price, 1)
-        bottom.addWidget(self.button)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(18, 16, 18, 14)
-        column.setSpacing(8)
-        column.addWidget(self.sentence)
-        column.addWidget(self.details)
-        column.addWidget(self.tabs, 1)
-        column.addLayout(knobs)
-        column.addLayout(bottom)
-        line = self.fontMetrics().height()
-        resize_within(self, 52 * line, 36 * line)
+    def restyle(self, colors: Colors) -> None:
+        self.maps.restyle(colors)
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.prepare()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "maps"):
-            self.maps.restyle(theme.current())
-        elif event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
-            self.prepare()  # another model may have been opened
-
-    def closeEvent(self, event: QCloseEvent) -> None:
+    def stop(self) -> None:
+        """Look no more, and read no more."""
         self._looks.stop()
         self._works.cancel()
         self._busy, self._about = False, ()
-        super().closeEvent(event)
-
-    def finish(self) -> None:
-        """End what is read, and wait for it."""
-        self._looks.stop()
-        self._works.finish()
 
     def prepare(self) -> None:
         """Open the model and data at hand where others were, and look which runs have ended."""
@@ -218,7 +159,7 @@ class FoundDialog(QDialog):
     def _show(self, standing: Standing) -> None:
         self.standing = standing
         self.sentence.setText(in_words(standing.headline))
-        self.details.setText(in_words(standing.details))
+        self._show_details(in_words(standing.details))
         equal = self.tr("At {:,} trained numbers each.").format(standing.count)
         by_loss = self.tr("Each at the rate of the least training loss.")
         self.layers.show_rows(standing.sets, f"{equal} {by_loss}" if standing.sets else "")
@@ -258,7 +199,7 @@ class FoundDialog(QDialog):
         notes = [f"{in_words(note)[0].upper()}{in_words(note)[1:]}." for note in standing.notes]
         self._say(" ".join((words, *notes)))
 
-    def _queue(self) -> None:
+    def _on_button(self) -> None:
         if self.standing is not None:
             self.queue_requested.emit(self.standing.todo[PARTS[self.tabs.currentIndex()]])
             self._looks.start()
@@ -268,10 +209,6 @@ class FoundDialog(QDialog):
     def _refuse(self, message: str) -> None:
         self._say(message, "error")
         self.button.setEnabled(False)
-
-    def _say(self, words: str, role: str = "muted") -> None:
-        self.price.setText(words)
-        theme.set_role(self.price, role)
 
 
 def _opened(

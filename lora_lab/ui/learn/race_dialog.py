@@ -6,13 +6,10 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut, QShowEvent
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
-    QDialog,
     QGridLayout,
-    QHBoxLayout,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -24,15 +21,14 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.race.looks import LaneKept, LaneNow, RaceNow, RaceRefused
-from lora_lab.runs.grid import parse_axis
+from lora_lab.race.script import read_ranks
+from lora_lab.ui.learn.learn_page import LearnPage
 from lora_lab.ui.learn.race_lane import RaceLane, cut_tip, heads
 from lora_lab.ui.learn.race_plot import RacePlot
-from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import duration, in_words
-from lora_lab.ui.widgets.background import Works
+from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Whole
-from lora_lab.ui.widgets.dialogs import resize_within
-from lora_lab.ui.widgets.labels import TextLabel, label
+from lora_lab.ui.widgets.labels import label
 
 if TYPE_CHECKING:
     from lora_lab.race.live import LiveRace
@@ -43,20 +39,16 @@ RANKS = "1, 2, 4, 8"
 MOST_LANES = 26
 
 
-class RaceDialog(QDialog):
-    """Stays open beside the window; the race has a model of its own, on a thread of its own."""
+class RaceDialog(LearnPage):
+    """The curves of all lanes over a row for each, with its knobs; the race has its own model."""
 
-    help_requested = Signal(str)  # a page of the handbook
     run_kept = Signal(str)  # the folder of a lane that is to be opened as a run
 
     def __init__(
         self, config: Callable[[], RunConfig | None], parent: QWidget | None = None
     ) -> None:
         """`config`: the model and data at hand, with the settings of the docks."""
-        super().__init__(parent)
-        self.setWindowTitle(self.tr("Rank race"))
-        self._config = config
-        self._works = Works(self)
+        super().__init__(self.tr("Rank race"), self.tr("&Start"), PAGE, config, parent)
         self._live: LiveRace | None = None
         self._about: tuple[object, ...] = ()  # what is open
         self._opening, self._running = False, False
@@ -64,11 +56,7 @@ class RaceDialog(QDialog):
         self.lanes: dict[str, RaceLane] = {}
         self._places = 0  # of lanes that were ever in this race
         tr = self.tr
-        self.sentence = TextLabel(wordWrap=True)
-        self.sentence.setProperty("role", "figure")
         self.plot = RacePlot()
-        self.price = TextLabel(wordWrap=True)
-        self.price.setProperty("role", "muted")
         self.ranks = QLineEdit(RANKS)
         self.ranks.setAccessibleName(tr("Ranks, a lane each"))
         self.ranks.setToolTip(tr("A lane for each rank, as in 1, 2, 4, 8"))
@@ -82,20 +70,17 @@ class RaceDialog(QDialog):
         self.new_rank.setAccessibleName(tr("Rank of another lane"))
         self.add_button = QPushButton(tr("&Add a lane"), autoDefault=False)
         self.again_button = QPushButton(tr("&New race"), autoDefault=False)
-        self.button = QPushButton(tr("&Start"), autoDefault=True, default=True)
-        self.button.setProperty("role", "primary")
-        self.help_button = QPushButton(tr("&How it works"), autoDefault=False)
-        self._lay_out()
-        self.button.clicked.connect(self._on_button)
+        rows = (self.sentence, 0), (self.plot, 3), (self._lanes(), 3)
+        knobs = label(tr("Ranks")), self.ranks, self.again_button, self.stack, None
+        self._lay_out(rows, (*knobs, self.new_rank, self.add_button), (72, 46))
         self.again_button.clicked.connect(lambda: self.prepare(anew=True))
         self.add_button.clicked.connect(lambda: self._add(self.new_rank.value()))
         self.stack.clicked.connect(self._on_stack)
         self.ranks.editingFinished.connect(self.prepare)
-        self.help_button.clicked.connect(lambda: self.help_requested.emit(PAGE))
-        QShortcut(QKeySequence.StandardKey.HelpContents, self, self.help_button.click)
         self._show_state()
 
-    def _lay_out(self) -> None:
+    def _lanes(self) -> QWidget:
+        """The place of the lanes' rows, which rolls."""
         body = QWidget()
         self.grid = QGridLayout(body)
         self.grid.setContentsMargins(0, 0, 8, 0)
@@ -117,56 +102,23 @@ class RaceDialog(QDialog):
         column.addWidget(body)
         column.addStretch(1)
         scroll.setWidget(outer)
-        knobs = QHBoxLayout(spacing=8)
-        knobs.addWidget(label(self.tr("Ranks")))
-        for widget in (self.ranks, self.again_button, self.stack):
-            knobs.addWidget(widget)
-        knobs.addStretch(1)
-        for widget in (self.new_rank, self.add_button):
-            knobs.addWidget(widget)
-        bottom = QHBoxLayout(spacing=8)
-        bottom.addWidget(self.help_button)
-        bottom.addWidget(self.price, 1)
-        bottom.addWidget(self.button)
-        page = QVBoxLayout(self)
-        page.setContentsMargins(18, 16, 18, 14)
-        page.setSpacing(8)
-        page.addWidget(self.sentence)
-        page.addWidget(self.plot, 3)
-        page.addWidget(scroll, 3)
-        page.addLayout(knobs)
-        page.addLayout(bottom)
-        line = self.fontMetrics().height()
-        resize_within(self, 72 * line, 46 * line)
+        return scroll
 
     @property
     def running(self) -> bool:
         """Whether steps are being made."""
         return self._running
 
-    def showEvent(self, event: QShowEvent) -> None:
-        super().showEvent(event)
-        self.prepare()
-
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
-            self.prepare()  # another model may have been opened meanwhile
-        if event.type() == QEvent.Type.PaletteChange and hasattr(self, "button"):
-            self.plot.restyle(theme.current())
-            for lane in self.lanes.values():
-                lane.restyle()
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        self.stop()
-        super().closeEvent(event)
+    def restyle(self, colors: Colors) -> None:
+        self.plot.restyle(colors)
+        for lane in self.lanes.values():
+            lane.restyle()
 
     def reject(self) -> None:
         """Escape pauses what runs first, and closes then."""
         if self._running:
             self._on_button()
         else:
-            self.stop()
             super().reject()
 
     def stop(self) -> None:
@@ -176,15 +128,10 @@ class RaceDialog(QDialog):
         self._opening = self._running = False
         self._show_state()
 
-    def finish(self) -> None:
-        """End the race, and wait for it."""
-        self.stop()
-        self._works.finish()
-
     def prepare(self, anew: bool = False) -> None:
         """Open a race of these ranks on what is at hand, so that its price can be said before."""
-        config = self._config()
-        about = (config, self.ranks.text().replace(" ", ""))
+        config, text = self._config(), self.ranks.text()
+        about = (config, text)
         begun = self.now is not None and self.now.steps > 0 and self._live is not None
         if not anew and (about == self._about or begun):
             return
@@ -197,7 +144,7 @@ class RaceDialog(QDialog):
         try:
             if config is None:
                 raise LabError(self.tr("Open a model first."))
-            found = parse_axis("rank", self.ranks.text())
+            found = read_ranks(text)
             if not found:
                 raise LabError(self.tr("Name a rank at least, as in 1, 2, 4, 8."))
             configs = {self._next_name(): _with_rank(config, rank) for rank in found}
@@ -212,9 +159,9 @@ class RaceDialog(QDialog):
 
     def _on_opened(self, live: LiveRace) -> None:
         self._live, self._opening = live, False
-        price, count = live.price, len(self._about[1].split(","))  # type: ignore[attr-defined]
+        price = live.price
         words = self.tr("About {}: {:,} rounds of {:,} steps over one base.").format(
-            duration(price.seconds), live.goal, count
+            duration(price.seconds), live.goal, self._places
         )
         if price.stacked == price.stacked:
             gain = price.step / price.stacked
@@ -321,10 +268,6 @@ class RaceDialog(QDialog):
         self._live, self._opening, self._running = None, False, False
         self._say(message, "error")
         self._show_state()
-
-    def _say(self, words: str, role: str = "muted") -> None:
-        self.price.setText(words)
-        theme.set_role(self.price, role)
 
     def _show_state(self) -> None:
         now, tr = self.now, self.tr

@@ -4,7 +4,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from lora_lab.config import changed
 from lora_lab.intrinsic import runs
@@ -84,7 +84,23 @@ def test_by_the_loss_counts_from_the_start(qtbot, page):
     qtbot.waitUntil(lambda: "12 runs" in page.price.text(), timeout=20_000)
     press(qtbot, page)
     qtbot.waitUntil(lambda: not page.training, timeout=60_000)
-    assert "a loss has no 90 %" in page.gains.text()
+    assert "a loss has no 90 %" in page.details.text()
+
+
+def test_a_model_that_was_opened_meanwhile_is_priced_once_the_page_is_in_front(qtbot):
+    at_hand = []
+    page, other = DimensionDialog(lambda: at_hand[-1] if at_hand else None), QWidget()
+    for widget in (page, other):
+        qtbot.addWidget(widget)
+        widget.show()
+    assert "Open a model first" in page.price.text()
+    other.activateWindow()
+    qtbot.waitUntil(lambda: not page.isActiveWindow(), timeout=20_000)
+    at_hand.append(get_preset("digits").config)
+    page.activateWindow()
+    ready(qtbot, page)
+    assert "runs of" in page.price.text()
+    page.finish()
 
 
 @pytest.mark.parametrize(("config", "words"), [

@@ -51,6 +51,17 @@ def test_the_price_is_said_before_and_the_lanes_run_to_their_end(qtbot, page):
     assert page.button.text() == "&Start"
 
 
+@pytest.mark.parametrize(("typed", "lanes"), [("1 4", 2), ("1,2,4", 3), ("3", 1)])
+def test_the_price_counts_the_lanes_however_their_ranks_are_typed(qtbot, typed, lanes):
+    dialog = RaceDialog(config)
+    dialog.ranks.setText(typed)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    qtbot.waitUntil(lambda: len(dialog.lanes) == lanes, timeout=30_000)
+    assert f"rounds of {lanes} steps" in dialog.price.text()
+    dialog.finish()
+
+
 def test_a_lane_is_cloned_moved_dropped_and_another_added_in_mid_race(qtbot):
     dialog = RaceDialog(lambda: config(4000))
     dialog.ranks.setText("1, 4")
@@ -117,6 +128,7 @@ def test_a_lane_is_kept_as_a_run_for_the_window_to_open(qtbot, page):
     (lambda: None, "1, 4", "Open a model first"),
     (config, "", "Name a rank"),
     (config, "4, x", "x"),
+    (config, "4, 2, 4", "Rank 4 is named twice"),
     (config, "500", "500"),
     (lambda: config(variant="full"), "1, 4", "no base to share"),
     (lambda: config(model="/nowhere/net.safetensors"), "1", "net.safetensors"),
