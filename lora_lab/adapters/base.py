@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ from torch import nn
 
 from lora_lab.adapters.kinds import kind_of
 from lora_lab.adapters.weights import LayerWeights
-from lora_lab.blocks.frozen import FrozenEmbedding, FrozenLinear
+from lora_lab.blocks.frozen import FrozenBlocks, FrozenEmbedding, FrozenLinear
 from lora_lab.errors import AdapterError
 
 
@@ -76,6 +77,14 @@ class AdapterLayer(nn.Module):
     def matrix(self) -> torch.Tensor:
         """The frozen W as a matrix (out × in), a view."""
         return self.kind.matrix(self.base_layer, self.base_layer.weight)
+
+    @cached_property
+    def weight_norm(self) -> float:
+        """‖W‖ (Frobenius), which never changes, in float32 whatever W is held in."""
+        base = self.base_layer
+        if isinstance(base, FrozenBlocks):
+            return base.norm
+        return torch.linalg.vector_norm(base.weight.detach(), dtype=torch.float32).item()
 
     @property
     def factor_dtype(self) -> torch.dtype:
@@ -150,8 +159,11 @@ class AdapterLayer(nn.Module):
         return {}
 
     def use(self) -> dict[str, Any]:
-        """What its network does with the layer, in the fields of LayerWeights."""
+        """What the layer is and what its network does with it, in the fields of LayerWeights."""
         return {
+            "kind": self.kind.name,
+            "weight_shape": self.kind.weight_shape(self.base_layer),
+            "groups": self.kind.groups(self.base_layer),
             "called": (self.called or not self.read)
             and not (self.asked or self.computed_with or self.shared),
             "also": self.also,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -110,12 +108,6 @@ class LoRALayer(FactorState):
             B = torch.zeros(out_features, rows // self.kind.groups(self.base_layer))
         return A.to(self.device, self.factor_dtype), B.to(self.device, self.factor_dtype)
 
-    @cached_property
-    def weight_norm(self) -> float:
-        """‖W‖ (Frobenius), which never changes."""
-        W = self.matrix
-        return torch.linalg.vector_norm(W, dtype=torch.float32).item()
-
     def effective(self) -> tuple[torch.Tensor, torch.Tensor]:
         """A and B of the whole ΔW as the forward uses them: [A; A₀] and [B, −B₀] after PiSSA."""
         if not self.starts_in_W:
@@ -179,8 +171,5 @@ class LoRALayer(FactorState):
             B,
             alpha=scaling / self.scaling_for(1.0, len(A)),
             scaling=scaling,
-            kind=self.kind.name,
-            weight_shape=self.kind.weight_shape(self.base_layer),
-            groups=self.kind.groups(self.base_layer),
             **self.use(),
         )

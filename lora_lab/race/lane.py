@@ -70,7 +70,7 @@ class Lane:
         if self.spectrum is None:
             return math.nan
         delta = math.hypot(*(layer.delta_norm for layer in self.spectrum.layers))
-        base = math.hypot(*self.experiment.weight_norms.values())
+        base = math.hypot(*(layer.weight_norm for layer in self.experiment.layers.values()))
         return delta / base if base else math.nan
 
     def advance(self) -> None:

@@ -70,7 +70,6 @@ class Experiment:
     base_parameters: int
     reach: Reach  # what could be adapted
     layers: dict[str, AdapterLayer]
-    weight_norms: dict[str, float]
     optimizer: torch.optim.Optimizer
     generator: torch.Generator  # draws the rows of grown factors
     batches: BatchOrder
@@ -169,14 +168,11 @@ class Experiment:
             layers = adapted(config, hyper, task, model, generator, given)
         if given is None and not restored:
             reach.check(config, layers)
-        weight_norms = {
-            name: packed_base.weight_norm(layer.base_layer) for name, layer in layers.items()
-        }
         # Of plain values: nothing that an experiment holds leads back to it.
         batches = BatchOrder(partial(task.batches, config.batch_size, config.seed))
         experiment = cls(
             config, preliminary, task, device, model, base or task.base, base_fingerprint,
-            parameters, reach, layers, weight_norms,
+            parameters, reach, layers,
             build_optimizer(layers.values(), config, hyper), generator, batches,
             Inference(task, model, layers),
             LayerSpectra(layers, "float64" if config.dtype == "float64" else "float32"),
@@ -232,7 +228,7 @@ class Experiment:
                 LayerInfo(
                     name,
                     layer.shape,
-                    self.weight_norms[name],
+                    layer.weight_norm,
                     kind=layer.kind.name,
                     max_rank=layer.max_rank if isinstance(layer, LoRALayer) else 0,
                     rank_locked=dict(layer.locked).get("rank", ""),

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from lora_lab.blocks.forms import FORMS
@@ -81,11 +80,3 @@ def rounding_of(layer: nn.Module) -> float | None:
     """‖W_blocks − W‖/‖W‖ of a layer in blocks; None where W is no such, or not known."""
     own = layer.rounding if isinstance(layer, FrozenBlocks) else math.nan
     return None if math.isnan(own) else own
-
-
-@torch.no_grad()
-def weight_norm(layer: nn.Module) -> float:
-    """‖W‖ in float32, whatever W is held in."""
-    if isinstance(layer, FrozenBlocks):
-        return layer.norm
-    return float(torch.linalg.vector_norm(layer.weight.float()))
