@@ -80,11 +80,11 @@ class AdapterLayer(nn.Module):
 
     @cached_property
     def weight_norm(self) -> float:
-        """‖W‖ (Frobenius), which never changes, in float32 whatever W is held in."""
+        """‖W‖ (Frobenius), which never changes, summed in `factor_dtype`."""
         base = self.base_layer
         if isinstance(base, FrozenBlocks):
             return base.norm
-        return torch.linalg.vector_norm(base.weight.detach(), dtype=torch.float32).item()
+        return torch.linalg.vector_norm(base.weight.detach(), dtype=self.factor_dtype).item()
 
     @property
     def factor_dtype(self) -> torch.dtype:
