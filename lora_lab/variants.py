@@ -14,6 +14,7 @@ from dataclasses import dataclass
 PLAIN = "lora"  # the default, and what factors are called that say no more of themselves
 SUBSPACE = "subspace"  # moves all weights by a few numbers, in random directions
 FULL = "full"  # trains a layer whole: the comparison, a base before its run, new heads
+THETA = "theta.safetensors"  # what a run keeps of a vector that all layers share
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,19 @@ class Variant:
     def subject(self) -> str:
         """Its name as the first word of a sentence."""
         return f"{str(self)[0].upper()}{str(self)[1:]}"
+
+    @property
+    def no_factors(self) -> str:
+        """What a run keeps of it in place of an adapter, and the way out; "" where it has one."""
+        if self.factored:
+            return ""
+        if self.shared:
+            return (
+                f"{self.subject} has no factors: its run keeps the numbers, in {THETA}. `lora-lab "
+                "train --adapter` continues from them; for other programs export the run from the "
+                "window, merged into its base"
+            )
+        return f"{self.subject} has no factors to keep: its weights are not saved"
 
     @property
     def trains_factors(self) -> bool:

@@ -170,9 +170,8 @@ def drive(
         if signals and not began and isinstance(opening, Resume):
             raise Stuck
     facts = _facts(outcome, display, signals)
-    if not (variant := VARIANTS[config.variant]).factored:
-        note = f"{variant.subject} has no factors to keep: its weights are not saved."
-        console.print(note, style="yellow")
+    if kept := VARIANTS[config.variant].no_factors:
+        console.print(f"{kept}.", style="yellow")
     return facts
 
 

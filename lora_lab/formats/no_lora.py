@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.models.other_files import other_folder
+from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
 USE_THERE = "It has no ΔW of layers; use it with the program that it is for"
 # What one of the tensors is called, and what the file is then.
@@ -55,6 +56,10 @@ def no_adapter_folder(folder: Path) -> str:
     """What a folder without an adapter is, where that is known, with the way out."""
     if said := other_folder(folder):
         return said
+    if (folder / THETA).is_file():
+        return VARIANTS[SUBSPACE].no_factors
+    if (folder / "metrics.jsonl").is_file():
+        return "it is a run that was not trained or not saved, or that trained all of W"
     if (folder / "config.json").is_file():
         return (
             "its config.json names no model_type of transformers, so it is no model folder that "

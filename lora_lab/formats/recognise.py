@@ -26,6 +26,7 @@ from lora_lab.formats.factor_file import PICKLES, read_factor_file
 from lora_lab.formats.no_lora import no_adapter_folder, no_lora
 from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_header
+from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
 RUN_ADAPTER = "adapter"  # inside a run folder
 TITLES = {
@@ -171,7 +172,7 @@ def _file(path: Path, told: Told) -> AdapterWeights:
         )
     if _follows(keys):
         return diffusers.load(path)
-    if said := no_lora(keys):
+    if said := VARIANTS[SUBSPACE].no_factors if path.name == THETA else no_lora(keys):
         raise AdapterError(f"{path}: {said}")
     raise AdapterError(
         f"{path}: no key of it is a factor of a LoRA layer (the first is {keys[0]!r}), so this is "

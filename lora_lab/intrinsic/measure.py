@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
+from lora_lab.adapters.subspace import rate_factor
 from lora_lab.analysis.intrinsic_dimension import (
     FEWEST_SEEDS,
     SHARE,
@@ -18,7 +19,7 @@ from lora_lab.analysis.intrinsic_dimension import (
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
 from lora_lab.intrinsic.results import BASE, RANDOM, STARTS, Measured, Plan, Point, Result, Training
-from lora_lab.intrinsic.runs import Outcome, Runner, Wanted, runner_for
+from lora_lab.intrinsic.runs import FASTEST, Outcome, Runner, Wanted, runner_for
 from lora_lab.progress import Report, silent
 
 RATES = (1.0, 1 / 3, 3.0)  # of full training that are tried, times the one that is given
@@ -47,6 +48,12 @@ class Settings:
             raise ConfigError(f"A start is one of {', '.join(STARTS)}, not {unknown}.")
         if self.seeds < 1:
             raise ConfigError(f"At least 1 seed is needed, not {self.seeds}.")
+        rate, most = self.learning_rate, FASTEST / max(RATES)
+        if rate and not 0 < rate <= most:
+            raise ConfigError(
+                f"A learning rate of full training is above 0 and {most:.3g} at most, since up to "
+                f"{max(RATES):g} times as much is tried; not {rate:g}."
+            )
 
 
 @dataclass
@@ -157,6 +164,10 @@ def planned(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
     fine = 0 if settings.dimensions else 3
     runs = each * (len(RATES) + len(grid)) + fine * each
     notes = list(runner.notes)
+    rate = settings.learning_rate or runner.full_rate
+    slow = [d for d in grid if runner.rate(d, rate) < rate * rate_factor(runner.weights, d)]
+    if slow:
+        notes.append(f"up to {max(slow):,} numbers train at {FASTEST:g}, the highest rate there is")
     if settings.seeds < FEWEST_SEEDS:
         notes.append(f"an interval needs {FEWEST_SEEDS} seeds at least, not {settings.seeds}")
     if runner.score.ratio:

@@ -36,6 +36,7 @@ from lora_lab.runs.metrics import MetricsFile, read_metrics
 from lora_lab.runs.own_files import PRIVATE, open_own
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.writer import Writer
+from lora_lab.variants import THETA, VARIANTS
 
 ADAPTER = "adapter"
 BEST = "adapter-best"
@@ -234,8 +235,15 @@ class RunFolder:
         """Read the run's adapter with `load`; raises `AdapterError`."""
         restore_folder(self.adapter)
         if not self.adapter.is_dir():
-            raise AdapterError(f"{self.path} has no adapter: the run was not trained or not saved.")
+            raise AdapterError(f"{self.path} has no adapter: {self._why_no_adapter()}.")
         return load(self.adapter)
+
+    def _why_no_adapter(self) -> str:
+        if (self.path / CONFIG).is_file():
+            row = VARIANTS[self.load_config().variant]
+            if row.no_factors and (not row.shared or (self.path / THETA).is_file()):
+                return row.no_factors
+        return "the run was not trained or not saved"
 
     def load_config(self) -> RunConfig:
         """The settings of the run; raises `ConfigError` naming every field that is wrong."""

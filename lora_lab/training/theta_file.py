@@ -27,9 +27,9 @@ from lora_lab.formats.safetensors_out import packed
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.names import shown
-from lora_lab.variants import SUBSPACE, VARIANTS
+from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
-NAME = "theta.safetensors"  # in the folder of a run
+NAME = THETA  # in the folder of a run
 FORMAT = "lora-lab theta"
 MOST_BYTES = 2**32
 

@@ -31,6 +31,8 @@ def test_bad_input_is_one_sentence():
         (("--dimensions", "0,4"), "from 1 to the 17,226 weights"),
         (("--dimensions", "few"), "whole numbers"),
         (("--start", "somewhere"), "base, random or both"),
+        (("--learning-rate", "inf"), "above 0 and 3.33 at most"),
+        (("--learning-rate", "1e30"), "not 1e+30"),
     ):
         done = run(*arguments)
         assert done.exit_code == 1

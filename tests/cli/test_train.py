@@ -231,6 +231,14 @@ def test_full_training_is_counted_once(tmp_path):
     assert "1,536 beside 0" in done.stdout
 
 
+def test_a_subspace_says_where_its_numbers_are(tmp_path):
+    done = verb("train", "--preset", "digits", "--variant", "subspace", "--steps", 2,
+                "--out", tmp_path / "run", "--json")  # fmt: skip
+    words = " ".join(done.stderr.split())
+    assert "theta.safetensors" in words
+    assert "not saved" not in words
+
+
 @pytest.mark.parametrize("variant", ["lora", "full"])
 def test_a_best_adapter_is_named_where_it_stands(tmp_path, monkeypatch, variant):
     from lora_lab.tasks.base import Evaluation

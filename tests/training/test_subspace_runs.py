@@ -8,9 +8,12 @@ from torch import nn
 
 from lora_lab import paths
 from lora_lab.config import changed
-from lora_lab.errors import ConfigError, LabError
+from lora_lab.errors import AdapterError, ConfigError, LabError
+from lora_lab.formats import FORMATS
+from lora_lab.formats.recognise import open_adapter
 from lora_lab.records import CountsRecord
 from lora_lab.runs.checkpoints import latest
+from lora_lab.runs.folder import RunFolder
 from lora_lab.training import theta_file
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
@@ -242,6 +245,31 @@ def test_a_file_that_does_not_fit_is_refused_with_the_reason(tmp_path, metadata,
 
     with pytest.raises(LabError, match=words):
         opened()
+
+
+def test_who_wants_factors_is_told_what_there_is_in_their_place(tmp_path):
+    run_path = tmp_path / "run"
+    config = subspace(27, max_steps=3)
+    ran(config, run_path)
+    for read in (
+        lambda: RunFolder.at(run_path).load_adapter(FORMATS["peft"].load),
+        lambda: open_adapter(run_path),
+        lambda: open_adapter(run_path / theta_file.NAME),
+    ):
+        with pytest.raises(AdapterError, match=rf"{theta_file.NAME}.*train --adapter.*merged"):
+            read()
+    (run_path / theta_file.NAME).unlink()
+    with pytest.raises(AdapterError, match="was not trained or not saved"):
+        RunFolder.at(run_path).load_adapter(FORMATS["peft"].load)
+    with pytest.raises(AdapterError, match="a run that was not trained or not saved"):
+        open_adapter(run_path)
+
+
+def test_a_run_of_full_training_is_not_said_to_be_unsaved_by_mistake(tmp_path):
+    config = digits(variant="full", max_steps=3)
+    ran(config, tmp_path)
+    with pytest.raises(AdapterError, match="Full fine-tuning has no factors to keep"):
+        RunFolder.at(tmp_path).load_adapter(FORMATS["peft"].load)
 
 
 @pytest.mark.parametrize("text", [b"", b"x", b"\xff" * 64])
