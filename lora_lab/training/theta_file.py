@@ -8,6 +8,7 @@ fingerprint of the base. Nothing else of the adapter exists: 27 numbers are 108 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +24,12 @@ from lora_lab.adapters.weights import AdapterWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import AdapterError, CheckpointError, ConfigError, LabError
+from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.safetensors_out import packed
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_safetensors
+from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
@@ -77,7 +81,7 @@ class FromTheta:
     def check_base(self, fingerprint: str) -> None:
         """Raise AdapterError for another base than that of the file: P·θ would mean nothing."""
         if self.weights.base_fingerprint != fingerprint:
-            of = f" ({self.weights.base})" if self.weights.base else ""
+            of = f" ({self.weights.base[:200]})" if self.weights.base else ""
             raise AdapterError(
                 f"{self.path} is of another base{of}: its numbers move just those weights. Open "
                 "the base that it was trained on."
@@ -101,11 +105,17 @@ class FromTheta:
         space.theta.copy_(self.theta)
         for row in self.weights.whole:
             layer = layers.get(row.name)
-            if not isinstance(layer, FullLayer) or layer.tuned_weight.shape != row.weight.shape:
+            if not isinstance(layer, FullLayer) or not _alike(layer.whole_layer(), row):
                 raise AdapterError(f"{self.path}: {shown(row.name)} does not fit this model.")
             layer.tuned_weight.copy_(row.weight)
             if layer.tuned_bias is not None and row.bias is not None:
                 layer.tuned_bias.copy_(row.bias)
+
+
+def _alike(one: WholeLayer, other: WholeLayer) -> bool:
+    """Whether both have the same tensors of the same shapes."""
+    shapes = [{name: t.shape for name, t in x.tensors().items()} for x in (one, other)]
+    return shapes[0] == shapes[1]
 
 
 def theta_of(path: str | Path) -> Path | None:
@@ -119,28 +129,37 @@ def theta_of(path: str | Path) -> Path | None:
 def read(path: Path) -> FromTheta:
     """The file; raises AdapterError for one that is damaged or something else."""
     try:
+        if (size := regular_size(path)) > MOST_BYTES:
+            raise CheckpointError(f"it has {size:,} bytes")
         with path.open("rb") as file:
-            size = path.stat().st_size
-            if size > MOST_BYTES:
-                raise CheckpointError(f"it has {size:,} bytes")
             tensors, about = read_safetensors(file, size)
         if about.get("format") != FORMAT or about.get("version") != "1":
             raise CheckpointError("it does not say that it is a file of θ, of version 1")
-        theta, seed = tensors.pop("theta"), int(about["seed"])
-        names = tuple(map(str, json.loads(about["layers"])))
-        if theta.dim() != 1 or not theta.is_floating_point() or not torch.isfinite(theta).all():
-            raise CheckpointError("its θ is no vector of finite numbers")
-    except (OSError, CheckpointError, KeyError, ValueError, TypeError) as error:
-        why = f"it has no {error}" if isinstance(error, KeyError) else str(error).rstrip(".")
+        for name, tensor in tensors.items():
+            if tensor.dtype not in FLOATS or not torch.isfinite(tensor).all():
+                raise CheckpointError(f"{shown(name)} holds other than finite numbers")
+        theta, seed = tensors.pop("theta"), about["seed"]
+        if theta.dim() != 1 or not len(theta) or not re.fullmatch(r"[0-9]{1,19}", seed):
+            raise CheckpointError("its θ is no vector, or its seed no number")
+        names = parse_json(about["layers"].encode(), "its layers", CheckpointError)
+        if not isinstance(names, list) or {*map(type, names)} != {str}:
+            raise CheckpointError("its layers are no list of names")
+        own = {key.rpartition(".")[0] for key in tensors}
+        whole = tuple(
+            WholeLayer(name, tensors.pop(f"{name}.weight"), tensors.pop(f"{name}.bias", None))
+            for name in sorted(own)
+        )
+        if tensors:
+            raise CheckpointError(f"{shown(next(iter(tensors)))} belongs to no layer")
+    except (OSError, CheckpointError, KeyError, TypeError) as error:
+        why = f"it has no {shown(error.args[0])[1:-1]}" if isinstance(error, KeyError) else error
+        why = str(why).rstrip(".")
         raise AdapterError(f"{path} is no file of a subspace's numbers: {why}.") from None
-    whole = tuple(
-        WholeLayer(name, tensors[f"{name}.weight"], tensors.get(f"{name}.bias"))
-        for name in sorted({key.rpartition(".")[0] for key in tensors})
-        if f"{name}.weight" in tensors
-    )
     base, print_ = about.get("base", ""), about.get("base_fingerprint", "")
     weights = AdapterWeights(SUBSPACE, (), whole, base=base, base_fingerprint=print_)
-    return FromTheta(str(path), theta, seed, about.get("projection", ""), names, weights)
+    return FromTheta(
+        str(path), theta, int(seed), about.get("projection", ""), tuple(names), weights
+    )
 
 
 def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> FromTheta:

@@ -279,3 +279,45 @@ def test_a_damaged_file_is_one_sentence(tmp_path, text):
     with pytest.raises(LabError, match="is no file of a subspace's numbers") as refused:
         theta_file.read(path)
     assert not str(refused.value).endswith("..")
+
+
+HEAD = {"fc3.weight": torch.ones(10, 64), "fc3.bias": torch.ones(10)}
+
+
+@pytest.mark.parametrize(
+    ("tensors", "metadata"),
+    [
+        ({}, {"layers": "[" * 9000}),
+        ({}, {"layers": '{"fc1": 1}'}),
+        ({}, {"layers": "[1]"}),
+        ({}, {"seed": "9" * 4000}),
+        ({}, {"seed": "-1"}),
+        ({"theta": torch.ones(4).to(torch.float8_e4m3fn)}, {}),
+        ({"theta": torch.ones(0)}, {}),
+        (HEAD | {"fc3.weight": torch.full((10, 64), torch.nan)}, {}),
+        ({"fc3.bias": torch.ones(10)}, {}),
+        (HEAD | {"fc3.more": torch.ones(10)}, {}),
+    ],
+    ids=["deep", "table", "number", "long seed", "seed", "float8", "empty", "nan", "bias", "more"],
+)
+def test_what_no_such_file_says_is_refused(tmp_path, tensors, metadata):
+    about = {"format": theta_file.FORMAT, "version": "1", "seed": "0", "layers": '["fc1"]'}
+    path = tmp_path / theta_file.NAME
+    save_file({"theta": torch.ones(4), **tensors}, path, about | metadata)
+    with pytest.raises(AdapterError, match="is no file of a subspace's numbers"):
+        theta_file.read(path)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [HEAD | {"fc3.bias": torch.ones(1)}, {"fc3.weight": HEAD["fc3.weight"]}],
+    ids=["one number for ten", "none"],
+)
+def test_a_layer_of_another_form_is_not_stretched_into_place(tmp_path, head):
+    config = subspace(4, whole=("fc3",), max_steps=2)
+    ran(config, tmp_path / "run")
+    path = tmp_path / "run" / theta_file.NAME
+    with safe_open(path, "pt") as file:
+        save_file({"theta": file.get_tensor("theta"), **head}, path, file.metadata())
+    with pytest.raises(AdapterError, match="'fc3' does not fit this model"):
+        Experiment.build(changed(config, adapter=str(path)))
