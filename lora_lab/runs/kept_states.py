@@ -21,7 +21,7 @@ from lora_lab.runs.own_files import open_own
 NAME = ".activations"  # hidden: what packs or copies a run leaves it out
 ENTRY = struct.Struct("<16sQI")  # digest, bytes, checksum of both and of what follows
 FORMAT = 1
-HEADER = 4096  # bytes of the first line at most
+ENTRIES = 2**19  # that are looked for: to find so many takes a second
 
 
 class KeptInMemory:
@@ -32,7 +32,8 @@ class KeptInMemory:
         self.full, self.problem = False, ""
         self._room = most
 
-    def get(self, digest: bytes) -> bytearray | None:
+    def get(self, digest: bytes, size: int) -> bytearray | None:
+        del size  # this process put it there
         found = self.entries.get(digest)
         return None if found is None else bytearray(found)
 
@@ -64,10 +65,13 @@ class KeptStates:
     def __len__(self) -> int:
         return len(self._places)
 
-    def get(self, digest: bytes) -> bytearray | None:
-        """What was put there; None where there is nothing, or not what was put."""
+    def get(self, digest: bytes, size: int) -> bytearray | None:
+        """What was put there, of `size` bytes; None where there is nothing, or another thing."""
         place = self._places.get(digest)
         if place is None:
+            return None
+        if place[1] != ENTRY.size + size:
+            del self._places[digest]
             return None
         try:
             raw = self._read(*place)
@@ -105,11 +109,12 @@ class KeptStates:
             os.ftruncate(self._fd, self._end)
 
     def _scan(self) -> None:
-        """Find the entries of an earlier process; a torn one at the end is cut off."""
-        size = os.fstat(self._fd).st_size
-        while self._end + ENTRY.size <= size:
-            digest, length, _ = ENTRY.unpack(self._read(self._end, ENTRY.size))
-            if self._end + ENTRY.size + length > size:
+        """Find the entries of an earlier process; a torn one, and what is too much, is cut off."""
+        size = min(os.fstat(self._fd).st_size, self._most)
+        for _ in range(ENTRIES):
+            head = self._read(self._end, ENTRY.size)
+            digest, length, _ = ENTRY.unpack(head) if len(head) == ENTRY.size else (b"", 0, 0)
+            if not length or self._end + ENTRY.size + length > size:
                 break
             self._places[digest] = (self._end, ENTRY.size + length)
             self._end += ENTRY.size + length

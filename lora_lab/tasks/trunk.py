@@ -29,7 +29,7 @@ Lengths = Sequence[Sequence[int]]  # of the texts that stand end to end in each 
 class Store(Protocol):
     """Where activations are kept, as bytes by the digest of a text."""
 
-    def get(self, digest: bytes) -> bytearray | None: ...
+    def get(self, digest: bytes, size: int) -> bytearray | None: ...
 
     def put(self, digest: bytes, data: bytes) -> None: ...
 
@@ -103,7 +103,8 @@ class Trunk:
         for row, begin, length in texts:
             text = tokens[row, begin : begin + length].contiguous()
             digest = blake2b(text.numpy().tobytes(), digest_size=16).digest()
-            kept = self.store.get(digest) if self.store is not None else None
+            size = length * self.width * self._dtype.itemsize
+            kept = self.store.get(digest, size) if self.store is not None else None
             if kept is not None:
                 found = torch.frombuffer(kept, dtype=self._dtype).view(length, self.width)
                 yield row, begin, found.to(ids.device)
