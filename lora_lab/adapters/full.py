@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.base import AdapterLayer
+from lora_lab.adapters.row_major import row_major
 from lora_lab.adapters.weights import WholeLayer
 from lora_lab.variants import FULL, VARIANTS
 
@@ -35,7 +36,7 @@ class FullLayer(AdapterLayer):
         self.tuned_bias = None if bias is None else nn.Parameter(self._copy(bias))  # (out,)
 
     def _copy(self, tensor: torch.Tensor) -> torch.Tensor:
-        return tensor.detach().to(self.factor_dtype, copy=True)
+        return row_major(tensor.detach().to(self.factor_dtype, copy=True))
 
     def delta_weight(self) -> torch.Tensor:
         dtype = self.factor_dtype

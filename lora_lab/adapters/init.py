@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from lora_lab import inits
+from lora_lab.adapters.row_major import row_major
 
 Law = Callable[[int, int, int, torch.Generator], torch.Tensor]
 Principal = Callable[[torch.Tensor, int, float], tuple[torch.Tensor, torch.Tensor]]
@@ -65,7 +66,7 @@ def orthogonal(rows: int, in_features: int, rank: int, generator: torch.Generato
     square = torch.randn(in_features, rows, generator=generator, dtype=torch.float64)
     Q, R = torch.linalg.qr(square)
     signs = torch.where(R.diagonal() < 0, -1.0, 1.0)  # without them QR prefers some directions
-    return (Q * signs).t().float().contiguous()
+    return row_major((Q * signs).t().float())
 
 
 INITS: dict[str, Start] = {

@@ -18,6 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import nn
 
+from lora_lab.adapters.row_major import row_major
+
 FIRST = {"exp_avg", "momentum_buffer"}  # running sums of gradients, in Adam and in SGD
 SECOND = "exp_avg_sq"
 
@@ -134,4 +136,4 @@ def _per_entry(v: torch.Tensor, norms: torch.Tensor) -> torch.Tensor:
 
 
 def _like(moment: torch.Tensor, p: nn.Parameter) -> torch.Tensor:
-    return moment.to(p.dtype).contiguous()
+    return row_major(moment.to(p.dtype))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 
+from lora_lab.adapters.row_major import row_major
+
 
 def pissa(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, torch.Tensor]:
     """A₀ = √(S/s)·Vᵀ (r × in), B₀ = U·√(S/s) (out × r) of the top r of W = U S Vᵀ.
@@ -18,7 +20,7 @@ def pissa(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, tor
     U, S, Vh = torch.linalg.svd(W.double(), full_matrices=False)
     root = (S[:rank] / scaling).sqrt()
     A, B = root[:, None] * Vh[:rank], U[:, :rank] * root
-    return A.to(W.dtype).contiguous(), B.to(W.dtype).contiguous()
+    return row_major(A.to(W.dtype)), row_major(B.to(W.dtype))
 
 
 def olora(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -27,4 +29,4 @@ def olora(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, tor
     Büyükakyüz 2024, arXiv 2406.01775, §3; s is in neither factor, as in PEFT.
     """
     Q, R = torch.linalg.qr(W.double())
-    return R[:rank].to(W.dtype).contiguous(), Q[:, :rank].to(W.dtype).contiguous()
+    return row_major(R[:rank].to(W.dtype)), row_major(Q[:, :rank].to(W.dtype))

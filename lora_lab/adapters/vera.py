@@ -17,6 +17,7 @@ from lora_lab.adapters.base import AdapterLayer
 from lora_lab.adapters.kinds import Linear, LinearInBlocks, TransposedLinear
 from lora_lab.adapters.lora import LoRALayer
 from lora_lab.adapters.moments import carry_block
+from lora_lab.adapters.row_major import row_major
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.variants import VARIANTS
@@ -52,7 +53,7 @@ class SharedPair:
         A = _drawn(rank, in_features, math.sqrt(6 / in_features), 2 * self.seed)
         B = _drawn(rank, out_features, math.sqrt(6 / self.start), 2 * self.seed + 1).t()
         place = {"device": owner.base_layer.weight.device, "dtype": owner.factor_dtype}
-        A, B = A.to(**place), B.to(**place).contiguous()
+        A, B = A.to(**place), row_major(B.to(**place))
         if held:  # as it is, also where it came out of a checkpoint
             A = torch.cat([owner.shared_A, A[held:]])
             B = torch.cat([owner.shared_B, B[:, held:]], 1)

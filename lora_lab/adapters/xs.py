@@ -10,6 +10,7 @@ from torch import nn
 
 from lora_lab.adapters.lora import LoRALayer
 from lora_lab.adapters.moments import carry_block
+from lora_lab.adapters.row_major import row_major
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.variants import VARIANTS
@@ -38,7 +39,7 @@ class XSLayer(LoRALayer):
     def _directions(self, rank: int) -> tuple[torch.Tensor, torch.Tensor]:
         """V_rᵀ (r × in) and U_r Σ_r (out × r) of W."""
         U, S, Vh = torch.linalg.svd(self.matrix.to(self.factor_dtype), full_matrices=False)
-        return Vh[:rank].contiguous(), (U[:, :rank] * S[:rank]).contiguous()
+        return row_major(Vh[:rank]), row_major(U[:, :rank] * S[:rank])
 
     def effective(self) -> tuple[torch.Tensor, torch.Tensor]:
         with torch.autocast(self.core.device.type, enabled=False):

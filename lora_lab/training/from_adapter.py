@@ -20,6 +20,7 @@ from torch import nn
 from lora_lab import inits
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.kinds import kind_or_none
+from lora_lab.adapters.row_major import row_major
 from lora_lab.adapters.targets import ALL_LINEAR_EXPERTS, find_targets, layers_by_name
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.config import RunConfig, changed
@@ -60,7 +61,7 @@ class Continued:
                 columns = row.rank // row.groups
                 stripes = enumerate(B.chunk(row.groups))
                 B = torch.cat([s[:, i * columns : (i + 1) * columns] for i, s in stripes])
-            A, B = (p.to(**place, copy=True).contiguous() for p in (row.lora_A, B))
+            A, B = (row_major(p.to(**place, copy=True)) for p in (row.lora_A, B))
             layer.hold(A, B)
             layer.ratio = self.ratios[row.name]
             layer.scaling = layer.ratio * layer.scaling_for(self.hyper.alpha, self.hyper.rank)

@@ -10,6 +10,7 @@ from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.presets import get_preset
 from lora_lab.records import StepRecord
+from lora_lab.tasks.digits import DigitsTask
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
@@ -84,6 +85,69 @@ def test_resuming_anywhere_changes_nothing(name, stop):
     assert restore(again, tensors, facts) == ()
     after, _ = losses(again, EDITS)
     assert after == {step: loss for step, loss in wanted.items() if step > stop}
+
+
+def kept(experiment):
+    """All that a state holds of the layers, live."""
+    for name, layer in experiment.layers.items():
+        trained = dict(layer.named_parameters(recurse=False))
+        yield from ((f"{name} {key}", t) for key, t in {**trained, **layer.beside()}.items())
+        for label, p in trained.items():
+            state = experiment.optimizer.state.get(p, {}).items()
+            yield from ((f"{name} {label} {key}", t) for key, t in state if torch.is_tensor(t))
+
+
+@pytest.mark.parametrize("settings", [
+    {"variant": "lora-xs"}, {"variant": "vera"}, {"variant": "lora-fa"},
+    {"init": "pissa"}, {"init": "olora"}, {"init": "orthogonal"}, {"variant": "dora"},
+])  # fmt: skip
+def test_nothing_is_kept_in_an_order_that_a_file_does_not_keep(settings):
+    """A column of a matrix has strides of its own, by which a product orders its sums."""
+    config = config_of(**settings)
+    hyper = changed(config.hyper, rank=1)
+    experiment = Experiment.build(changed(config, hyper=hyper.model_dump()))
+    found = {"at the start": [*kept(experiment)]}
+    controls = Controls(experiment.hyper)
+    for record in train(experiment, controls):
+        if isinstance(record, StepRecord):
+            found[f"after step {record.step}"] = [*kept(experiment)]
+            if record.step == 4:
+                break
+            if "rank" not in dict(experiment.locked):
+                controls.set_hyper(changed(controls.hyper, rank=(3, 1, 2)[record.step - 1]))
+    odd = [
+        (when, name, tuple(t.shape), t.stride())
+        for when, tensors in found.items()
+        for name, t in tensors
+        if t.stride() != torch.empty(t.shape).stride()
+    ]
+    assert not odd
+
+
+@pytest.mark.parametrize("optimizer", ["adamw8bit", "muon"])
+def test_a_base_that_lies_column_by_column_is_trained_and_resumed_like_another(
+    optimizer, monkeypatch
+):
+    """Its averages, unpacked row by row, were those of other weights."""
+    config = config_of(variant="full", optimizer=optimizer)
+    rows, _ = losses(Experiment.build(config), {})
+    made = DigitsTask.base_model
+
+    def turned(task):
+        model = made(task)
+        for layer in model.children():
+            if isinstance(layer, torch.nn.Linear):
+                layer.weight.data = layer.weight.data.t().contiguous().t()
+        return model
+
+    monkeypatch.setattr(DigitsTask, "base_model", turned)
+    columns, _ = losses(Experiment.build(config), {})
+    assert columns == pytest.approx(rows, rel=1e-4)
+    _, (tensors, facts) = losses(Experiment.build(config), {}, stop=7)
+    again = Experiment.build(config)
+    restore(again, tensors, facts)
+    after, _ = losses(again, {})
+    assert after == {step: loss for step, loss in columns.items() if step > 7}
 
 
 @pytest.mark.parametrize("rules", [1, 2])
