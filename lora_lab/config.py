@@ -24,6 +24,7 @@ from pydantic import (
 
 from lora_lab import choices, inits, variants
 from lora_lab.choices import BaseBits, Batching, ClassWeights, DType, Optimizer, Schedule
+from lora_lab.device_name import normal, split
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Frozen, Hyperparameters
 from lora_lab.inits import INITS
@@ -75,7 +76,8 @@ class RunConfig(Frozen):
         "What a file of weights does not tell of a plain net: activation, padding, pooling, skips; "
         "or a net of torchvision or timm by its name. Where several fit, they are listed.",
         group="Model", metavar="NAME", example="relu/p0,p0max2"))
-    device: str = declared("cpu", Setting("Device", "cpu, cuda, cuda:N or mps.", group="Model"))
+    device: str = declared("cpu", Setting("Device",
+        "cpu, cuda, cuda:N or mps; 2 × cuda: one run in two processes.", group="Model"))
     dtype: DType = declared("float32", Setting("dt&ype",
         "dtype of the base model. Adapters on half precision stay in float32.",
         choices=choices.DTYPES, place="own data", group="Model"))
@@ -241,6 +243,18 @@ class RunConfig(Frozen):
     def warmup(self, length: int) -> int:
         """Steps of warm-up in a stage of `length` steps: as set, but half of the stage at most."""
         return self.warmup_steps if self.rules < 2 else min(self.warmup_steps, length // 2)
+
+    @property
+    def processes(self) -> int:
+        """That the run is in, as its device says."""
+        return split(self.device)[0]
+
+    @property
+    def first_device(self) -> str:
+        """The device of the first of them."""
+        return split(self.device)[1]
+
+    _a_device = field_validator("device")(normal)
 
     @field_validator("preset")
     @classmethod

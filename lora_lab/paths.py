@@ -7,11 +7,17 @@ Resources are found beside the package in a checkout and inside the package in a
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import platformdirs
 
 APP = "lora-lab"
+
+
+def of_imports() -> list[str]:
+    """What a child process needs as sys.path, to import what this one has."""
+    return [*map(os.path.abspath, sys.path), str(Path(__file__).resolve().parents[1])]
 
 
 def resources() -> Path:

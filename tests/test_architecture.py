@@ -31,6 +31,7 @@ PLAIN = {
     "inits",
     "task_info",
     "choices",
+    "device_name",
     "setting",
     "number_text",
     "sampling",
@@ -77,6 +78,7 @@ ALLOWED = {
     "names": set(),
     "figures": set(),
     "choices": set(),
+    "device_name": set(),
     "setting": set(),
     "number_text": {"errors"},
     "sampling": {"errors"},
@@ -84,6 +86,7 @@ ALLOWED = {
     "config": {
         "hyperparameters",
         "choices",
+        "device_name",
         "setting",
         "errors",
         "inits",

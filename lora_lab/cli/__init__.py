@@ -21,6 +21,7 @@ from lora_lab.cli.similarity import similarity
 from lora_lab.cli.sweep import sweep
 from lora_lab.cli.train import train
 from lora_lab.errors import ConfigError
+from lora_lab.training.parallel.launch import follows
 from lora_lab.training.parallel.place import place_here
 
 app = typer.Typer(
@@ -51,18 +52,7 @@ def _take_part(verb: str | None) -> None:
             "Start it without torchrun."
         )
     if place.number:
-        from lora_lab.training.parallel.follower import follow
-        from lora_lab.training.parallel.group import LostProcess, NotReady
-
-        try:
-            follow(place)
-        except NotReady:  # the first one says why
-            raise typer.Exit(1) from None
-        except LostProcess:
-            if place.number > 1:  # one of them says so
-                raise typer.Exit(1) from None
-            raise
-        raise typer.Exit(0)
+        raise typer.Exit(follows(place))
 
 
 @app.callback(invoke_without_command=True)

@@ -6,7 +6,6 @@ import math
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,7 +31,6 @@ from lora_lab.records import (
 )
 
 if TYPE_CHECKING:
-    from lora_lab.config import RunConfig
     from lora_lab.engine.remote import RemoteSession
     from lora_lab.training.opening import Opening
 
@@ -109,15 +107,13 @@ def begin_detached(opening: Opening, as_json: bool) -> None:
 
     Ctrl-C before that ends it.
     """
+    from lora_lab.engine.openings import with_folder
     from lora_lab.engine.remote import begin
-    from lora_lab.training.opening import Resume
     from lora_lab.training.parallel.place import place_here
 
     if place_here() is not None:
         raise ConfigError("--detach is for one process. Start it without torchrun.")
-    if not isinstance(opening, Resume) and opening.folder is None:
-        opening = replace(opening, folder=_new_folder(opening.config))
-    session = begin(opening, paused=False)
+    session = begin(with_folder(opening), paused=False)
     with stop_on_signals(lambda: session.request_close(save=False)) as signals:
         line = _follow(session, lambda line: line.state in BEGUN)
     if signals:
@@ -131,15 +127,6 @@ def begin_detached(opening: Opening, as_json: bool) -> None:
     out.print(f"run {session.run}")
     err.print(f"It trains in the background, process {session.pid}. lora-lab attach {name} shows "
               f"it, lora-lab stop {name} ends it.")  # fmt: skip
-
-
-def _new_folder(config: RunConfig) -> Path:
-    """An empty folder for a run in the runs folder; raises LabError."""
-    from lora_lab import paths
-    from lora_lab.runs.folder import RunFolder
-
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{config.preset or 'run'}"
-    return RunFolder.create(paths.runs(), name, unique=True).path
 
 
 def attach(run: Run) -> None:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -41,12 +41,10 @@ from lora_lab.runs.event_files import EventFiles
 from lora_lab.time_limit import limited
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Opening, Resume
+from lora_lab.training.parallel.launch import together
 from lora_lab.training.parallel.place import place_here
 from lora_lab.training.run import run
 from lora_lab.variants import VARIANTS
-
-if TYPE_CHECKING:
-    from lora_lab.training.parallel.group import Group
 
 PATIENCE = 1.0  # seconds in which an opening that is interrupted may end by itself
 HELP = "Resume it in the window, or train again with a lower --learning-rate or in float32."
@@ -145,14 +143,15 @@ def drive(
             if not loaded:
                 work.end_in(PATIENCE)  # it may be in what reports nothing
 
-        group = stack.enter_context(_together())
-        stack.enter_context(stop_on_signals(stop, signals, repeated=group is not None))
+        repeated = place_here() is not None
+        stack.enter_context(stop_on_signals(stop, signals, repeated=repeated))
 
         def report(stage: str, share: float) -> None:
             if controls.stopping:
                 raise Stuck
             display.opening(stage, share)
 
+        group = stack.enter_context(together(config, report))
         awake = stack.enter_context(closing(Awake(lambda words: console.print(words))))
         records = stack.enter_context(closing(run(opening, controls, report=report, group=group)))
         began = False
@@ -173,21 +172,6 @@ def drive(
     if kept := VARIANTS[config.variant].no_factors:
         console.print(f"{kept}.", style="yellow")
     return facts
-
-
-@contextmanager
-def _together() -> Iterator[Group | None]:
-    """The processes that torchrun started for this run, of which this is the first, or None."""
-    if (place := place_here()) is None:
-        yield None
-        return
-    from lora_lab.training.parallel.group import Group
-
-    group = Group(place)
-    try:
-        yield group
-    finally:
-        group.close(tell=True)
 
 
 def _facts(outcome: Outcome, display: Display, signals: list[int]) -> dict[str, Any]:

@@ -39,6 +39,7 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
         "init": inits.PLAIN,
         "targets": (),
         "adapter": None,
+        "device": config.first_device,
         "hyper": hyper.model_dump(),
     }
     return Experiment.build(changed(config, **plain)).loaded().adaptable

@@ -35,6 +35,9 @@ def resume(
         str | None, typer.Option(help="Where its validation data is now.")
     ] = None,
     keep_data: Annotated[str | None, typer.Option(help="Where its retention set is now.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Device that it continues on: cpu, cuda, 2 × cuda.")
+    ] = None,
     run_factory: Annotated[
         bool, typer.Option("--run-factory", help="Run its factory's code without asking.")
     ] = False,
@@ -56,7 +59,8 @@ def resume(
             "model": model, "data": data, "validation_data": validation_data,
             "keep_data": keep_data,
         }  # fmt: skip
-        opening: Opening = Resume.at(found(run), steps, places)
+        resumed = Resume.at(found(run), steps, places)
+        opening: Opening = resumed.on(device) if device else resumed
         ask_about(opening.config.factory, run_factory)  # the run may be somebody else's
         if restart:
             opening = opening.anew()

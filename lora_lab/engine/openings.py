@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from lora_lab import paths
 from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.engine.wire import Strange
+from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import with_whole_paths
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.opening import Branch, New, Opening, Resume
@@ -20,6 +23,14 @@ def folder_of(opening: Opening) -> Path:
     if folder is None:
         raise Strange("A run of its own process needs its folder beforehand.")
     return Path(os.path.abspath(folder))
+
+
+def with_folder(opening: Opening) -> Opening:
+    """`opening` with a new, empty folder among the runs where it has none; raises LabError."""
+    if isinstance(opening, Resume) or opening.folder is not None:
+        return opening
+    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{opening.config.preset or 'run'}"
+    return replace(opening, folder=RunFolder.create(paths.runs(), name, unique=True).path)
 
 
 def pack_opening(opening: Opening) -> dict[str, Any]:

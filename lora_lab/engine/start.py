@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from lora_lab import paths
 from lora_lab.engine.lines import HANDS_OVER, is_own_user
 from lora_lab.engine.places import Place, live_place, new_place, sweep
 from lora_lab.errors import Cancelled, LabError, system_reason
@@ -22,7 +23,6 @@ START = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from lora_lab.engine.process import main; main()"
 )
-HOME = Path(__file__).resolve().parents[2]  # the folder that the lab is imported from
 LOADING = 120.0  # seconds in which a process opens its door; a busy disk imports slowly
 LOOK = 0.02  # seconds between two looks whether it has
 CONNECT = 5.0  # seconds
@@ -51,12 +51,11 @@ class Starting:
             raise LabError(f"{run.name} trains in the background already. Attach to it.")
         sweep()
         self.place = new_place(run)
-        places = [*(os.path.abspath(place) for place in sys.path), str(HOME)]
         try:
             self.place.folder.mkdir(PRIVATE, parents=True, exist_ok=True)
             with open(self.place.log, "ab") as log:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", START, json.dumps(places), str(run)],
+                    [sys.executable, "-c", START, json.dumps(paths.of_imports()), str(run)],
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=log,

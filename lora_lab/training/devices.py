@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lora_lab.device_name import split
 from lora_lab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,6 +51,9 @@ def device_choices() -> list[DeviceChoice]:
             title = torch.cuda.get_device_name(index)
             name = f"cuda:{index}"
             choices.append(DeviceChoice(name, title, True, quick=quick_dtype(name)))
+        if (count := torch.cuda.device_count()) > 1:
+            title = f"{count} × CUDA: one run in {count} processes"
+            choices.append(DeviceChoice(f"{count} × cuda", title, True, quick=choices[1].quick))
     elif torch.version.cuda is None:
         reason = "this build of torch has no CUDA"
         choices.append(DeviceChoice("cuda", "CUDA", False, reason))
@@ -65,6 +69,13 @@ def device_choices() -> list[DeviceChoice]:
         reason = "only on Apple silicon"
         choices.append(DeviceChoice("mps", "Apple GPU (MPS)", False, reason))
     return choices
+
+
+def processes_here() -> int:
+    """How many processes the run is in that this one takes part in."""
+    import torch.distributed as dist
+
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def computes_bfloat16(device: str) -> bool:
@@ -91,7 +102,13 @@ def find_device(name: str, dtype: str = "float32") -> torch.device:
     """
     import torch
 
-    choices = device_choices()
+    processes, kind = split(name)
+    if processes > 1 and processes != processes_here():
+        raise ConfigError(
+            f"{name} is a run in {processes} processes, which train and resume start. Here there "
+            f"is one: choose {kind}."
+        )
+    name, choices = kind, [choice for choice in device_choices() if split(choice.name)[0] == 1]
     offered = ", ".join(choice.name for choice in choices if choice.available)
     advice = f"Choose one of: {offered}."
     wanted = "cuda:0" if name == "cuda" else name

@@ -222,7 +222,7 @@ class Experiment:
             task=config.task,
             variant=config.variant,
             base=self.base,
-            device=str(self.device),
+            device=config.device if config.processes > 1 else str(self.device),
             dtype=config.dtype,
             layers=tuple(
                 LayerInfo(
@@ -301,7 +301,7 @@ class Experiment:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not VARIANTS[config.variant].trains_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
-        if config.dtype == "bfloat16" and not computes_bfloat16(config.device):
+        if config.dtype == "bfloat16" and not computes_bfloat16(config.first_device):
             notes.append(
                 "this device only imitates bfloat16: it takes half of the memory and more time "
                 "than float32"

@@ -57,6 +57,12 @@ class Resume:
     def config(self) -> RunConfig:
         return self.saved.config
 
+    def on(self, device: str) -> Resume:
+        """The same on another device, or in another number of processes; raises ConfigError."""
+        device = changed(self.config, device=device).device  # a copy would lose the classes
+        config = self.config.model_copy(update={"device": device})
+        return replace(self, saved=replace(self.saved, config=config))
+
     def anew(self) -> New:
         """A new run with its settings, for one that ended before its first checkpoint."""
         if self.until is None:

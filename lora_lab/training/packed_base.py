@@ -26,14 +26,14 @@ def with_its_dtype(config: RunConfig) -> RunConfig:
     """`config` with the dtype that a base in blocks is best computed in, where nobody says one."""
     if not stays_packed(config):
         return config
-    return config.model_copy(update={"dtype": quick_dtype(config.device)})
+    return config.model_copy(update={"dtype": quick_dtype(config.first_device)})
 
 
 def check_settings(config: RunConfig) -> None:
     """Raise ConfigError for settings that a base in blocks cannot have, before it is read."""
     if not stays_packed(config):
         return
-    if config.dtype == "float16" and config.device == "cpu":
+    if config.dtype == "float16" and config.first_device == "cpu":
         raise ConfigError(
             "A CPU computes a base in blocks in bfloat16 or float32: float16 takes ten times as "
             "long as float32 there. Choose another dtype."
@@ -65,7 +65,7 @@ def notes_on(model: nn.Module, config: RunConfig) -> tuple[str, ...]:
             f"packing moved the weights by {100 * known[len(known) // 2]:.1f} % of their norm "
             f"(median), {100 * known[-1]:.1f} % at most: ΔW is learned beside these"
         )
-    if config.dtype == "bfloat16" and not computes_bfloat16(config.device):
+    if config.dtype == "bfloat16" and not computes_bfloat16(config.first_device):
         words.append("this device has no bfloat16 arithmetic: float32 takes less time per step")
     return tuple(words)
 

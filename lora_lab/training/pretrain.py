@@ -112,7 +112,7 @@ def _stage(config: RunConfig) -> RunConfig:
         permuted=config.permuted,
         hidden=config.hidden,
         variant=FULL,
-        device=config.device,
+        device=config.first_device,
         dtype=config.dtype,
         seed=config.seed,
         batch_size=wanted.batch_size,

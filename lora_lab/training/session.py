@@ -114,20 +114,23 @@ class Session:
         first = "torch" not in sys.modules
         import torch
 
+        from lora_lab.training.parallel.launch import together
         from lora_lab.training.run import run
 
         if first:  # garbage collection through the libraries would hold the window up
             gc.freeze()
         if self._threads is not None:
             torch.set_num_threads(self._threads)
-        for record in run(
-            self._opening,
-            self.controls,
-            serve_after_training=True,
-            save_at_end=lambda: self._save_at_end,
-            report=self._report,
-        ):
-            self._publish(record)
+        with together(self._opening.config, self._report) as group:
+            for record in run(
+                self._opening,
+                self.controls,
+                serve_after_training=True,
+                save_at_end=lambda: self._save_at_end,
+                report=self._report,
+                group=group,
+            ):
+                self._publish(record)
 
     def _report(self, what: str, share: float) -> None:
         """Say how far the opening is, or call it off where a close was asked for."""

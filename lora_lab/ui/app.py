@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from lora_lab.presets import Preset
     from lora_lab.training.opening import Opening
-    from lora_lab.training.session import Session
     from lora_lab.ui.notices.notices import Notices
+    from lora_lab.ui.session.sessions import AnySession
     from lora_lab.ui.shell.main_window import MainWindow
 
 NOOP_MS = 200  # how long Ctrl-C waits at most: Python sees a signal only when Python runs
@@ -119,7 +119,7 @@ def run(
 
 
 def make_window(
-    open_session: Callable[[Opening], Session],
+    open_session: Callable[[Opening], AnySession],
     presets: Sequence[Preset],
     notices: Notices | None = None,
 ) -> MainWindow:
@@ -140,8 +140,16 @@ def make_window(
     return window
 
 
-def new_session(opening: Opening) -> Session:
-    """A session that leaves the window a core."""
+def new_session(opening: Opening) -> AnySession:
+    """A session that leaves the window a core; in a process of its own where it takes several.
+
+    A library that gives a run of several up may end its process with it. Raises LabError.
+    """
+    if opening.config.processes > 1:
+        from lora_lab.engine.openings import with_folder
+        from lora_lab.engine.remote import begin
+
+        return begin(with_folder(opening))
     from lora_lab.training.session import Session, threads_beside_a_person
 
     return Session(opening, threads=threads_beside_a_person())

@@ -9,8 +9,8 @@ import pytest
 
 from lora_lab import paths
 from lora_lab.config import changed
-from lora_lab.engine.places import live_place, live_places
-from lora_lab.engine.remote import attach, begin
+from lora_lab.engine.places import live_place
+from lora_lab.engine.remote import attach
 from lora_lab.presets import get_preset
 from lora_lab.records import (
     AppliedRecord,
@@ -43,34 +43,6 @@ while True:
     if any(isinstance(record, StepRecord) for record in session.drain()):
         print("moves", flush=True)
 """
-
-
-@pytest.fixture
-def engines(monkeypatch):
-    """Starts engines; each that is left is ended, and one that does not end is a failure."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    paths.runs().mkdir(parents=True)
-    started = []
-
-    def start(opening, paused=False):
-        session = begin(opening, paused=paused)
-        started.append(session)
-        return Talk(session)
-
-    yield start
-    for session in started:
-        session.let_go()
-        session.join(60)
-        if session.pid:
-            end(session.pid, signal.SIGKILL)
-    wait_until(lambda: not live_places(), 60)
-
-
-def end(pid, number):
-    try:
-        os.kill(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def digits(steps, **settings):

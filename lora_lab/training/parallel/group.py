@@ -32,6 +32,7 @@ from lora_lab.training.parallel.place import Place
 from lora_lab.training.parallel.sent import pack
 from lora_lab.training.saving.state import state_of
 
+MEETING = timedelta(minutes=5)  # in which all processes are there
 PATIENCE = timedelta(days=30)  # a run may pause for long; whoever dies is noticed at once
 LOOPBACK = ("127.0.0.1", "localhost")
 PIECE = 2**28  # bytes of one message
@@ -86,10 +87,17 @@ class Group:
         self._hyper: Any = None
         if not dist.is_available():
             raise ConfigError("This build of torch has no torch.distributed. Train in one process.")
-        if sys.platform == "linux" and os.environ.get("MASTER_ADDR") in LOOPBACK:
+        near = place.meeting or os.environ.get("MASTER_ADDR") in LOOPBACK
+        if sys.platform == "linux" and near:
             os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")  # nobody else is to reach them
         try:
-            dist.init_process_group("gloo", timeout=PATIENCE)
+            if place.meeting:
+                dist.init_process_group(
+                    "gloo", f"file://{place.meeting}", MEETING, place.processes, place.number
+                )
+            else:
+                dist.init_process_group("gloo", timeout=MEETING)
+            self._talk = dist.new_group(backend="gloo", timeout=PATIENCE)
         except (RuntimeError, ValueError) as error:
             raise LabError(
                 f"The {place.processes} processes of this run did not meet: {_line(error)}. Look "
@@ -147,10 +155,10 @@ class Group:
     def tell(self, kind: Kind, taken: int = 0, rate: float = 0.0, payload: bytes = b"") -> None:
         (bits,) = struct.unpack("<q", struct.pack("<d", rate))
         with self._together():
-            dist.broadcast(torch.tensor([kind, taken, bits, len(payload)]), 0)
+            dist.broadcast(torch.tensor([kind, taken, bits, len(payload)]), 0, self._talk)
             for start in range(0, len(payload), PIECE):
                 piece = bytearray(payload[start : start + PIECE])
-                dist.broadcast(torch.frombuffer(piece, dtype=torch.uint8), 0)
+                dist.broadcast(torch.frombuffer(piece, dtype=torch.uint8), 0, self._talk)
 
     # -- the others ------------------------------------------------------------------------------
 
@@ -158,11 +166,11 @@ class Group:
         """Wait for what the first process says."""
         head = torch.empty(4, dtype=torch.int64)
         with self._together():
-            dist.broadcast(head, 0)
+            dist.broadcast(head, 0, self._talk)
             kind, taken, bits, size = head.tolist()
             payload = torch.empty(size, dtype=torch.uint8)
             for piece in payload.split(PIECE) if size else ():
-                dist.broadcast(piece, 0)
+                dist.broadcast(piece, 0, self._talk)
         (rate,) = struct.unpack("<d", struct.pack("<q", bits))
         return Message(Kind(kind), taken, rate, payload.numpy().tobytes())
 
@@ -176,7 +184,8 @@ class Group:
         mine = problem.encode()[:WORDS].ljust(WORDS, b" ")
         said = [torch.empty(WORDS, dtype=torch.uint8) for _ in range(self.place.processes)]
         with self._together():
-            dist.all_gather(said, torch.frombuffer(bytearray(mine), dtype=torch.uint8))
+            own = torch.frombuffer(bytearray(mine), dtype=torch.uint8)
+            dist.all_gather(said, own, self._talk)
         for number, words in enumerate(said):
             text = words.numpy().tobytes().decode(errors="ignore").strip()
             if text:
@@ -196,7 +205,9 @@ class Group:
         weight = share.weight if share else 0.0
         flat = _flat(params, share, weight, experiment.device)
         with self._together():
-            dist.all_reduce(flat, group=self._on_device)
+            if self._on_device is not None:  # NCCL waits for one that has ended, gloo does not
+                dist.barrier(self._talk)
+            dist.all_reduce(flat, group=self._on_device or self._talk)
         loss, total, short = flat[-3:].tolist()
         if short:
             return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from lora_lab.device_name import KINDS, split
 from lora_lab.errors import ConfigError
 
 NEEDED = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-DEVICES = ("cpu", "cuda")  # that every process finds one of its own of
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,22 @@ class Place:
     number: int
     processes: int
     local: int  # its number on its own machine: that of its device
+    meeting: str = ""  # the file by which those that one process has started find each other
 
     def device(self, name: str) -> str:
         """The device of this process for the run's device `name`; raises ConfigError."""
-        if name not in DEVICES:
+        processes, kind = split(name)
+        if processes not in (1, self.processes):
+            raise ConfigError(
+                f"torchrun has started {self.processes} processes, and the device {name} is "
+                f"{processes} of them. Leave that to torchrun: --device {kind}."
+            )
+        if kind not in KINDS:
             raise ConfigError(
                 f"Each of {self.processes} processes takes a device of its own, so --device names "
-                f"none of them: give {' or '.join(DEVICES)}, not {name}."
+                f"none of them: give {' or '.join(KINDS)}, not {name}."
             )
-        return f"cuda:{self.local}" if name == "cuda" else name
+        return f"cuda:{self.local}" if kind == "cuda" else kind
 
 
 def place_here() -> Place | None:

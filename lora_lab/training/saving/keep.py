@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.progress import Report, silent
@@ -15,6 +16,11 @@ from lora_lab.training.saving.state import restore
 from lora_lab.variants import VARIANTS
 
 
+def _alone(config: RunConfig) -> RunConfig:
+    """Nothing is trained, for which one process is enough."""
+    return config.model_copy(update={"device": config.first_device})
+
+
 def keep_adapter(path: Path, report: Report = silent) -> int:
     """Write the adapter of the newest save to the run's folder and call the run stopped there.
 
@@ -24,7 +30,7 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
     folder = RunFolder.at(path)
     folder.lock()
     try:
-        experiment = Experiment.build(folder.load_config(), report=report)
+        experiment = Experiment.build(_alone(folder.load_config()), report=report)
         if not experiment.has_factors:
             raise LabError(f"{VARIANTS[experiment.config.variant].subject} has no adapter to keep.")
         checkpoints.tidy(path)

@@ -15,13 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from torch import nn
 
 import lora_lab
 from lora_lab.adapters import LoRALayer
 from lora_lab.records import ResumedRecord
 from lora_lab.training.best import Best
+from lora_lab.training.devices import processes_here
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
@@ -164,7 +164,7 @@ def _here(experiment: Experiment) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "threads": torch.get_num_threads(),
         "device": str(experiment.device),
-        "processes": dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1,
+        "processes": processes_here(),
     }
 
 

@@ -116,7 +116,10 @@ class BackgroundFlow(QObject):
 
     def move_back(self) -> None:
         """Let the shown run train in the window's process again."""
-        folder = self._sessions.folder
+        folder, config = self._sessions.folder, self._sessions.config
+        if config is not None and config.processes > 1:
+            self._notices.news(self.tr("A run in several processes trains without the window."))
+            return
         if folder is not None and self._sessions.serving:
             self.told.emit(self.tr("Moving into the window…"))
             self._save(lambda: self._sessions.succeed(lambda: self._here(Resume.at(folder))))

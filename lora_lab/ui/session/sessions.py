@@ -56,7 +56,7 @@ class Sessions(QObject):
 
     def __init__(
         self,
-        open_session: Callable[[Opening], Session],
+        open_session: Callable[[Opening], AnySession],
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)

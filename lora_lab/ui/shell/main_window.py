@@ -49,7 +49,7 @@ from lora_lab.ui.widgets.dialogs import ask
 
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
-    from lora_lab.training.session import Session
+    from lora_lab.ui.session.sessions import AnySession
 
 ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 
@@ -63,7 +63,7 @@ class MainWindow(QMainWindow):
 
     def __init__(
         self,
-        open_session: Callable[[Opening], Session],
+        open_session: Callable[[Opening], AnySession],
         presets: Sequence[Preset],
         notices: Notices | None = None,
     ) -> None:
@@ -224,7 +224,12 @@ class MainWindow(QMainWindow):
             return 0
         if not self.sessions.leaving:
             self.setup_dock.show_config(opening.config)
-        return self.sessions.open(opening)
+        try:
+            return self.sessions.open(opening)
+        except LabError as error:  # no process, or no folder, for a run that needs them at once
+            self.notices.error(str(error))
+            self._show_config()
+            return 0
 
     def _show_config(self) -> None:
         """Let the setup dock show what is open, not what was tried."""
