@@ -38,7 +38,7 @@ class Dimension:
     """d90 with its interval, and what it was read from."""
 
     d90: Crossing
-    interval: tuple[Crossing, Crossing]
+    interval: tuple[Crossing, Crossing] | None  # None: of fewer than FEWEST_SEEDS
     target: float  # the score that counts as reached
     start: float  # the score at d = 0
     full: float  # of full training
@@ -92,8 +92,8 @@ def intrinsic_dimension(
     """d90 of scores per d and seed (higher is better), and those of full training per seed.
 
     The target is 90 % of full training's mean, as in the paper, or `by_gain` 90 % of the way from
-    the `start` to it: the first counts what the base can do already. Raises ValueError where there
-    are no scores.
+    the `start` to it: the first counts what the base can do already. Few seeds have no interval.
+    Raises ValueError where there are no scores.
     """
     if not scores or not full:
         raise ValueError("d90 needs the scores of at least one d and of full training")
@@ -103,12 +103,14 @@ def intrinsic_dimension(
         rows = {d: _drawn(scores[d], generator) for d in sorted(scores)}
         return d90(rows, _drawn(full, generator), start, by_gain)
 
-    draws = sorted((drawn_again() for _ in range(DRAWS)), key=_place)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = draws[int(tail * DRAWS)], draws[min(DRAWS - 1, int((1 - tail) * DRAWS))]
+    interval = None
+    if min(len(full), *map(len, scores.values())) >= FEWEST_SEEDS:
+        draws = sorted((drawn_again() for _ in range(DRAWS)), key=_place)
+        tail = (1 - CONFIDENCE) / 2
+        interval = draws[int(tail * DRAWS)], draws[min(DRAWS - 1, int((1 - tail) * DRAWS))]
     mean = float(np.mean(full))
     found = d90(scores, full, start, by_gain)
-    return Dimension(found, (low, high), _target(mean, start, by_gain), start, mean)
+    return Dimension(found, interval, _target(mean, start, by_gain), start, mean)
 
 
 def _target(full: float, start: float, by_gain: bool) -> float:

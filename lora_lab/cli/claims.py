@@ -12,6 +12,7 @@ from lora_lab.cli.console import err, fail, out, plain_errors, print_json, print
 from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig
+from lora_lab.figures import counted
 from lora_lab.task_info import own_tasks
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ def claims(
         for standing in results:
             _say_after(standing, err if as_json else out)
         if missing := sum(len(standing.todo) for standing in results):
-            fail(f"{missing} runs did not come to their end")
+            fail(f"{counted(missing, 'run')} did not come to an end")
 
 
 def _list(as_json: bool) -> None:
@@ -122,7 +123,7 @@ def _said_before(reading: ClaimReading) -> ClaimStanding:
     else:
         there = standing.wanted - len(standing.todo)
         err.print(
-            f"{standing.wanted} runs, of which {there} are there already: about "
+            f"{counted(standing.wanted, 'run')}, {there} already there: about "
             f"{standing.seconds:,.0f} s"
         )
     for note in reading.base.notes:

@@ -15,7 +15,16 @@ from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
-from lora_lab.intrinsic.results import IN_WORDS, STARTS, Plan, Point, Result, Training
+from lora_lab.figures import counted
+from lora_lab.intrinsic.results import (
+    IN_WORDS,
+    STARTS,
+    Plan,
+    Point,
+    Result,
+    Training,
+    with_interval,
+)
 from lora_lab.task_info import own_tasks
 
 FIXED = (
@@ -92,8 +101,9 @@ def dimension(
             if isinstance(item, Plan):
                 _print_plan(item)
             elif isinstance(item, Training):
-                what = f"{item.dimension:,} numbers" if item.dimension else "full training"
-                err.print(f"{100 * item.share:3.0f} %  {what}, {item.done} runs")
+                d = item.dimension
+                what = counted(d, "number") if d else "full training"
+                err.print(f"{100 * item.share:3.0f} %  {what}, {counted(item.done, 'run')}")
             elif isinstance(item, Point):
                 points.append(item)
             else:
@@ -118,7 +128,8 @@ def _numbers(text: str) -> tuple[int, ...]:
 def _print_plan(plan: Plan) -> None:
     err.print(
         f"{plan.weights:,} weights, measured by {plan.measure} on {plan.held_out:,} held-out rows: "
-        f"{plan.runs} runs of {plan.steps:,} steps at most, about {plan.seconds:,.0f} s"
+        f"{counted(plan.runs, 'run')} of {counted(plan.steps, 'step')} at most, about "
+        f"{plan.seconds:,.0f} s"
     )
     for note in plan.notes:
         err.print(note, style="yellow")
@@ -146,8 +157,7 @@ def _print_points(points: Sequence[Point], result: Result) -> None:
     for m in result.measured:
         for rule, found in (("d90", m.by_score), ("d90 of the gain", m.by_gain)):
             if found:
-                low, high = found.interval
-                err.print(f"{rule} {IN_WORDS[m.start]}: {found.d90} ({low}-{high})")
+                err.print(f"{rule} {IN_WORDS[m.start]}: {with_interval(found)}")
         for note in m.notes:
             err.print(f"{IN_WORDS[m.start]}: {note}", style="yellow")
     err.print(table)

@@ -13,6 +13,7 @@ from lora_lab.cli.dimension import FIXED, MEASURE
 from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig
+from lora_lab.figures import counted
 from lora_lab.intrinsic.marks import Comparison, ComparisonPlan, Running, spread
 from lora_lab.intrinsic.methods import known, row
 from lora_lab.task_info import own_tasks
@@ -84,7 +85,8 @@ def numbers(
 def _print_plan(plan: ComparisonPlan) -> None:
     err.print(
         f"{plan.weights:,} weights, measured by {plan.measure} on {plan.held_out:,} held-out rows: "
-        f"some {plan.runs} runs of {plan.steps:,} steps, about {plan.seconds:,.0f} s"
+        f"some {counted(plan.runs, 'run')} of {counted(plan.steps, 'step')}, about "
+        f"{plan.seconds:,.0f} s"
     )
     for note in plan.notes:
         err.print(note, style="yellow")

@@ -16,6 +16,7 @@ from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError, LabError
+from lora_lab.figures import counted
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.task_info import own_tasks
 from lora_lab.variants import VARIANTS
@@ -146,9 +147,9 @@ def _lanes(
 def _print_price(running: Race, price: Any) -> None:
     count = len(running.lanes)
     err.print(
-        f"{count} lanes over one base of {price.base_bytes / 1e6:,.1f} MB, {price.trained:,} "
-        f"trained numbers in all: {running.goal:,} rounds of {count} steps, about "
-        f"{price.seconds:,.1f} s"
+        f"{counted(count, 'lane')} over one base of {price.base_bytes / 1e6:,.1f} MB, "
+        f"{price.trained:,} trained numbers in all: {counted(running.goal, 'round')} of "
+        f"{counted(count, 'step')}, about {price.seconds:,.1f} s"
     )
     if price.stacked == price.stacked:
         err.print(f"in a stack the steps are {price.step / price.stacked:.1f} times as fast")

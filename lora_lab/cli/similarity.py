@@ -14,6 +14,7 @@ from lora_lab.cli.flags import with_flags
 from lora_lab.cli.train import ask_about, base_config
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
+from lora_lab.figures import counted
 from lora_lab.task_info import own_tasks
 
 FIXED = (
@@ -104,8 +105,8 @@ def similarity(
         )  # fmt: skip
         todo = shelf.missing(wanted)
         err.print(
-            f"{len(wanted)} runs of {asked.steps:,} steps, of which {len(wanted) - len(todo)} are "
-            f"there already: about {len(todo) * base.run_seconds:,.0f} s"
+            f"{counted(len(wanted), 'run')} of {counted(asked.steps, 'step')}, "
+            f"{len(wanted) - len(todo)} already there: about {len(todo) * base.run_seconds:,.0f} s"
         )
         for note in asked.notes:
             err.print(note, style="yellow")
@@ -127,7 +128,7 @@ def similarity(
         if signal:
             fail("interrupted; the same command continues with what is missing", 128 + signal)
         if missing := shelf.missing(wanted):
-            fail(f"{len(missing)} of {len(wanted)} runs did not come to their end")
+            fail(f"{len(missing)} of {counted(len(wanted), 'run')} did not come to an end")
 
 
 def _print(result: dict[str, Any], only: str, on_stderr: bool) -> None:

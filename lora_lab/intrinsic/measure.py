@@ -18,6 +18,7 @@ from lora_lab.analysis.intrinsic_dimension import (
 )
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
+from lora_lab.figures import counted
 from lora_lab.intrinsic.results import BASE, RANDOM, STARTS, Measured, Plan, Point, Result, Training
 from lora_lab.intrinsic.runs import FASTEST, Outcome, Runner, Wanted, runner_for
 from lora_lab.progress import Report, silent
@@ -174,13 +175,13 @@ def planned(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:
         needed = math.ceil(SHARE * (1 - SHARE) / RESOLUTION**2)
         if runner.held_out < needed:
             notes.append(
-                f"{runner.held_out:,} held-out rows tell scores apart by "
+                f"{counted(runner.held_out, 'held-out row')} tell scores apart by "
                 f"{100 * math.sqrt(SHARE * (1 - SHARE) / runner.held_out):.0f} % at best; "
                 f"{needed:,} are needed for {100 * RESOLUTION:.0f} %"
             )
     elif runner.held_out < LOSS_ROWS:
         notes.append(
-            f"{runner.held_out:,} held-out rows: their mean loss is known to "
+            f"{counted(runner.held_out, 'held-out row')}: the mean loss is known to "
             f"{100 / math.sqrt(max(1, runner.held_out)):.0f} % of the spread of a row's; "
             f"{LOSS_ROWS:,} are needed for {100 / math.sqrt(LOSS_ROWS):.0f} %"
         )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lora_lab.analysis.intrinsic_dimension import Crossing, Dimension
+from lora_lab.analysis.intrinsic_dimension import FEWEST_SEEDS, Crossing, Dimension
+from lora_lab.figures import counted
 
 BASE, RANDOM = "base", "random"
 STARTS = (BASE, RANDOM)
@@ -72,12 +73,15 @@ class Measured:
         def value(crossing: Crossing) -> object:
             return str(crossing) if crossing.sign else round(crossing.d, 2)
 
-        best = self.by_score or self.by_gain
+        def ends(dimension: Dimension | None) -> object:
+            interval = dimension and dimension.interval
+            return [value(x) for x in interval] if interval else None
+
         return {
             "d90": value(self.by_score.d90) if self.by_score else None,
-            "interval": [value(x) for x in best.interval] if best else None,
+            "interval": ends(self.by_score or self.by_gain),
             "d90_gain": value(self.by_gain.d90) if self.by_gain else None,
-            "interval_gain": [value(x) for x in self.by_gain.interval] if self.by_gain else None,
+            "interval_gain": ends(self.by_gain),
             "full": self.shown(self.full),
             "start": self.shown(self.untrained),
             "full_learning_rate": self.full_rate,
@@ -104,13 +108,13 @@ class Result:
         chosen = first.by_score or first.by_gain
         if chosen is None:
             return (
-                f"Full training in {self.plan.steps:,} steps does not reach more than the start: "
-                "nothing to measure."
+                f"Full training in {counted(self.plan.steps, 'step')} does not reach more than "
+                "the start: nothing to measure."
             )
         rule = "" if first.by_score else " of the gain"
-        numbers = _numbers(chosen)
+        numbers = with_interval(chosen, "number")
         if chosen.d90.sign == ">":
-            numbers = f"No size up to {chosen.d90.d:,.0f} numbers is enough to"
+            numbers = f"No size up to {counted(round(chosen.d90.d), 'number')} is enough to"
         text = (
             f"{numbers} reach 90 %{rule} of what {self.plan.weights:,} reach"
             f"{'' if base else ', from random weights'}"
@@ -126,7 +130,11 @@ class Result:
         return f"Counted from where it starts: {' and '.join(found)}." if found else ""
 
 
-def _numbers(dimension: Dimension) -> str:
+def with_interval(dimension: Dimension, noun: str = "") -> str:
+    """d90, what it counts, and its interval where there are seeds enough for one."""
+    d = str(dimension.d90)
+    d += f" {noun}{'' if d == '1' else 's'}" if noun else ""
+    if dimension.interval is None:
+        return f"{d} (no interval: that needs {FEWEST_SEEDS} seeds)"
     low, high = dimension.interval
-    noun = "number" if str(dimension.d90) == "1" else "numbers"
-    return f"{dimension.d90} {noun} ({low}-{high})"
+    return f"{d} ({low}-{high})"

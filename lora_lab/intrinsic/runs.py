@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from lora_lab.adapters.subspace import SubspaceLayer, rate_factor
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
+from lora_lab.figures import counted
 from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, Stack, redrawn, stackable, train_stack
@@ -162,7 +163,7 @@ class StackedRunner:
             Copy(w.dimension, self.config.seed + w.seed, self._net(w.start, w.seed), w.rate)
             for w in wanted
         ]
-        words = "Full training" if wanted[0].full else f"{wanted[0].dimension:,} numbers"
+        words = "Full training" if wanted[0].full else counted(wanted[0].dimension, "number")
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # for products as small as these a second one costs more
         try:
@@ -268,7 +269,7 @@ class SingleRunner:
 
     def _run(self, w: Wanted) -> Outcome:
         experiment = self._experiment(w)
-        words = f"rank {w.rank:,}" if w.rank else f"{w.dimension:,} numbers"
+        words = f"rank {w.rank:,}" if w.rank else counted(w.dimension, "number")
         words = "Full training" if w.full else words
         controls = Controls(experiment.hyper)
         losses, last = [], None

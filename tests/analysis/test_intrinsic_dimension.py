@@ -28,7 +28,7 @@ def test_a_step_is_found_within_one_value_of_the_grid(step):
     ("level", "answer"), [(0.95, Crossing(2.0, "≤")), (0.2, Crossing(4096.0, ">"))]
 )
 def test_beyond_the_ends_of_the_grid_it_says_so(level, answer):
-    found = intrinsic_dimension({d: [level] for d in GRID}, [1.0], 0.1)
+    found = intrinsic_dimension({d: [level] * 3 for d in GRID}, [1.0] * 3, 0.1)
     assert found.d90 == answer == found.interval[0] == found.interval[1]
 
 
@@ -52,6 +52,12 @@ def test_the_interval_is_seeded_and_holds_the_value():
     low, high = one.interval
     assert one == two
     assert low.d < one.d90.d < high.d < 2 * low.d
+
+
+@pytest.mark.parametrize(("seeds", "full", "has_one"), [(1, 3, 0), (2, 3, 0), (3, 2, 0), (3, 3, 1)])
+def test_an_interval_needs_three_seeds(seeds, full, has_one):
+    scores = {d: [i / len(GRID)] * seeds for i, d in enumerate(GRID)}
+    assert (intrinsic_dimension(scores, [1.0] * full, 0.0).interval is not None) == has_one
 
 
 def test_without_scores_there_is_no_dimension():

@@ -111,6 +111,8 @@ def test_a_short_measurement_yields_its_plan_every_run_and_the_result():
     assert {m.start for m in result.measured} == {"base", "random"}
     assert set(result.of("base").plain()) >= {"d90", "interval", "d90_gain", "full", "start"}
     assert "reach 90 %" in result.sentence()
+    assert "(no interval: that needs 3 seeds)" in result.sentence(), "there are two"
+    assert result.of("base").plain()["interval"] is None
 
 
 def test_that_no_size_is_enough_is_said_so():
@@ -166,7 +168,7 @@ def test_few_seeds_and_few_rows_are_said():
 
 @pytest.mark.parametrize(("by_loss", "words"), [
     (False, "9 held-out rows tell scores apart by 10 % at best; 225 are needed for 2 %"),
-    (True, "9 held-out rows: their mean loss is known to 33 % of the spread of a row's; 400 are"),
+    (True, "9 held-out rows: the mean loss is known to 33 % of the spread of a row's; 400 are"),
 ])  # fmt: skip
 def test_too_few_held_out_rows_are_said_with_the_number_that_is_needed(by_loss, words):
     runner = runner_for(digits(), 1, by_loss, silent)

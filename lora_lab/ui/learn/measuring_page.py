@@ -36,7 +36,7 @@ class MeasuringPage(LearnPage):
         self.measure_box.activated.connect(self.prepare)
         self.seeds = Whole(1, 20)
         self.seeds.setValue(3)
-        self.seeds.setSuffix(self.tr(" seeds"))
+        self.seeds.count_in(self.tr(" seed"), self.tr(" seeds"))
         self.seeds.setAccessibleName(self.tr("Seeds"))
         self.seeds.editingFinished.connect(self.prepare)
         self.knobs: tuple[QWidget, ...] = ()

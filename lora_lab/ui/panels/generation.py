@@ -57,7 +57,7 @@ class GenerationPanel(Panel):
         self.prompt.setMinimumContentsLength(8)
         self.tokens = Whole(1, 1024)
         self.tokens.setValue(TOKENS)
-        self.tokens.setSuffix(self.tr(" tokens"))
+        self.tokens.count_in(self.tr(" token"), self.tr(" tokens"))
         self.tokens.setAccessibleName(self.tr("Max new tokens"))
         self.ask_button = QPushButton(self.tr("Generate"))
         self.ask_button.setToolTip(self.tr("Continue the prompt with the adapter off and on"))

@@ -246,6 +246,11 @@ class Whole(_Typed, QSpinBox):
         """Show a number by program, the largest if it is larger; emits nothing."""
         _show(self, value)
 
+    def count_in(self, one: str, many: str) -> None:
+        """What is counted, after the number: of 1, and of any other."""
+        self.valueChanged.connect(lambda value: self.setSuffix(one if value == 1 else many))
+        self.setSuffix(one if self.value() == 1 else many)
+
     def textFromValue(self, value: int) -> str:
         return f"{value:,}"  # in one kind of digits whatever the locale
 

@@ -195,6 +195,17 @@ def test_thousands_stand_apart_in_one_way_whatever_the_locale(qtbot):
         assert box.text() == "40,000"
 
 
+def test_one_is_counted_as_one(qtbot):
+    box = Whole(1, 20)
+    qtbot.addWidget(box)
+    box.count_in(" seed", " seeds")
+    shown = [box.text()]
+    box.setValue(3)
+    shown.append(box.text())
+    box.setValue(1)
+    assert [*shown, box.text()] == ["1 seed", "3 seeds", "1 seed"]
+
+
 def test_space_trains_from_a_box_where_nothing_is_being_typed(lab, qtbot):
     box = lab.hyper_dock.sliders["alpha"].edit
     told = []
