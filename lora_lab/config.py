@@ -22,7 +22,7 @@ from pydantic import (
     model_validator,
 )
 
-from lora_lab import choices, inits, variants
+from lora_lab import choices, inits, projections, variants
 from lora_lab.choices import BaseBits, Batching, ClassWeights, DType, Optimizer, Schedule
 from lora_lab.device_name import normal, split
 from lora_lab.errors import ConfigError
@@ -153,6 +153,9 @@ class RunConfig(Frozen):
     random_labels: bool = Field(
         False, description="Draw the labels of the training rows by the seed, to learn by heart."
     )
+    projection: projections.Name = declared(projections.HASH, Setting("P&rojection",
+        "How the d numbers of a random subspace move all weights.",
+        choices=projections.PROJECTIONS, place="more", group="Adapter"))
     whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",

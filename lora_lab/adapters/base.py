@@ -13,6 +13,7 @@ from lora_lab.adapters.kinds import kind_of
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.blocks.frozen import FrozenBlocks, FrozenEmbedding, FrozenLinear
 from lora_lab.errors import AdapterError
+from lora_lab.projections import HASH
 
 
 class Factors(NamedTuple):
@@ -21,6 +22,14 @@ class Factors(NamedTuple):
     A: torch.Tensor
     B: torch.Tensor
     scaling: float
+
+
+class Sharing(NamedTuple):
+    """What the layers of a model are asked to have in common, where their variant shares it."""
+
+    seed: int = 0
+    dimension: int = 1  # numbers of a subspace
+    projection: str = HASH  # by which they move all weights
 
 
 class AdapterLayer(nn.Module):
@@ -65,7 +74,7 @@ class AdapterLayer(nn.Module):
             return found
 
     @classmethod
-    def share(cls, layers: Sequence[AdapterLayer], dimension: int, seed: int) -> None:
+    def share(cls, layers: Sequence[AdapterLayer], asked: Sharing) -> None:
         """Give the layers of a model that are of this variant what they have in common."""
 
     @property

@@ -11,11 +11,13 @@ from torch import nn
 
 from lora_lab import inits
 from lora_lab.adapters import INITS, VARIANTS, AdapterLayer
+from lora_lab.adapters.base import Sharing
 from lora_lab.adapters.experts import ExpertMatrix, Experts
 from lora_lab.adapters.targets import find_targets
 from lora_lab.blocks.forms import FORMS
 from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
+from lora_lab.projections import HASH
 from lora_lab.variants import FULL, PLAIN
 from lora_lab.variants import VARIANTS as ROWS
 
@@ -31,12 +33,14 @@ def inject(
     whole: Iterable[str] = (),
     seed: int = 0,
     dimension: int = 1,
+    projection: str = HASH,
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
     A layer that is used at several places gets one adapter for all of them. The layers `whole`,
     by module path, are fully trained, whatever the variant; they need be no targets. `dimension`
-    is how many numbers the layers of a random subspace share. Raises AdapterError, and leaves the
+    is how many numbers the layers of a random subspace share, and `projection` how they move the
+    weights. Raises AdapterError, and leaves the
     model as it was, for unknown names, an adapted model, a rank below 1 or above what every target
     can use, a dimension that the layers have no room for, an α that is not a positive number, or a
     weight that is not a floating-point tensor with data.
@@ -52,6 +56,7 @@ def inject(
     if any(isinstance(module, AdapterLayer) for module in model.modules()):
         raise AdapterError("The model carries adapters already. Remove or merge them first.")
     generator = torch.Generator().manual_seed(seed)
+    asked = Sharing(seed, dimension, projection)
     needed = [p.requires_grad for p in model.parameters()]
     try:
         wholes, modules = set(whole), dict(model.named_modules())
@@ -67,7 +72,7 @@ def inject(
         }
         _check_rank(layers, rank)
         for kind in dict.fromkeys(map(type, layers.values())):
-            kind.share([x for x in layers.values() if type(x) is kind], dimension, seed)
+            kind.share([x for x in layers.values() if type(x) is kind], asked)
     except Exception:
         for p, need in zip(model.parameters(), needed, strict=True):
             p.requires_grad_(need)

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.moments import FIRST, SECOND
-from lora_lab.adapters.subspace import Subspace
+from lora_lab.adapters.space import Subspace
 from lora_lab.errors import AdapterError
 
 
@@ -24,6 +24,8 @@ def resize_subspace(space: Subspace, dimension: int, optimizer: torch.optim.Opti
     `optimizer` may hold θ; its moments follow. Raises AdapterError, with nothing changed, for a θ
     that is not finite and for a d′ that the layers have no room for.
     """
+    for _, reason in space.locked:
+        raise AdapterError(f"The dimension of the subspace stays: {reason}.")
     old = space.theta
     if not torch.isfinite(old).all():
         raise AdapterError("θ is not finite, so the dimension of the subspace stays.")

@@ -13,7 +13,7 @@ from dataclasses import replace
 import torch
 from torch import nn
 
-from lora_lab.adapters.base import AdapterLayer
+from lora_lab.adapters.base import AdapterLayer, Sharing
 from lora_lab.adapters.kinds import Linear, LinearInBlocks, TransposedLinear
 from lora_lab.adapters.lora import LoRALayer
 from lora_lab.adapters.moments import carry_block
@@ -87,8 +87,8 @@ class VeRALayer(LoRALayer):
         self.vera_b = nn.Parameter(torch.zeros(self.shape[0], **place))
 
     @classmethod
-    def share(cls, layers: Sequence[VeRALayer], dimension: int, seed: int) -> None:
-        SharedPair(layers, seed)
+    def share(cls, layers: Sequence[VeRALayer], asked: Sharing) -> None:
+        SharedPair(layers, asked.seed)
 
     @property
     def rank(self) -> int:

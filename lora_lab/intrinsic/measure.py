@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 
-from lora_lab.adapters.subspace import rate_factor
+from lora_lab.adapters.space import rate_factor
 from lora_lab.analysis.intrinsic_dimension import (
     FEWEST_SEEDS,
     SHARE,
@@ -75,7 +75,7 @@ class Measurement:
         """Raises LabError for a task or settings that cannot be measured, Cancelled as `report`."""
         self.runner = runner_for(config, settings.steps, settings.by_loss, report)
         self.settings = settings = _of_its_starts(self.runner, settings)
-        self.grid = _grid(settings.dimensions, self.runner.weights)
+        self.grid = _grid(settings.dimensions, self.runner)
         self.plan = planned(self.runner, settings, self.grid)
 
     def run(self, report: Report = silent) -> Iterator[Item]:
@@ -148,15 +148,22 @@ def _of_its_starts(runner: Runner, settings: Settings) -> Settings:
     return replace(settings, starts=(RANDOM,))
 
 
-def _grid(asked: Sequence[int], weights: int) -> list[int]:
-    if wrong := [d for d in asked if not 1 <= d <= weights]:
+def _grid(asked: Sequence[int], runner: Runner) -> list[int]:
+    weights, most = runner.weights, runner.most
+    if wrong := [d for d in asked if not 1 <= d <= most]:
+        if most < wrong[0] <= weights:
+            raise ConfigError(
+                f"A dense subspace of {wrong[0]:,} numbers: P of {weights:,} weights is held up to "
+                f"{most:,} numbers. The projection hash has no such limit."
+            )
         raise ConfigError(
             f"A subspace of {wrong[0]:,} numbers: they must be from 1 to the {weights:,} weights."
         )
     if asked:
         return sorted(set(asked))
     count = int(math.log(weights / SMALLEST, FACTOR)) + 1
-    return [SMALLEST * FACTOR**i for i in range(count) if SMALLEST * FACTOR**i <= weights / 4]
+    grid = (SMALLEST * FACTOR**i for i in range(count))
+    return [d for d in grid if d <= min(most, weights / 4)]
 
 
 def planned(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:

@@ -10,7 +10,7 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from lora_lab.adapters.subspace import SubspaceLayer, rate_factor
+from lora_lab.adapters.space import SharesTheta, most_numbers, rate_factor
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError
 from lora_lab.figures import counted
@@ -18,6 +18,7 @@ from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, Stack, redrawn, stackable, train_stack
 from lora_lab.progress import Report, silent
+from lora_lab.projections import HASH, PROJECTIONS
 from lora_lab.records import EvalRecord, NonFiniteRecord, StepRecord
 from lora_lab.rules import schedule_factor
 from lora_lab.tasks import TASKS
@@ -64,6 +65,7 @@ class Runner(Protocol):
     """What trains the runs, and what they are measured by."""
 
     weights: int  # D
+    most: int  # the largest d
     score: Score
     steps: int
     held_out: int
@@ -91,6 +93,8 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
         new = tuple(map(str, config.digits))
         config = changed(config, digits=())
         notes = (f"trained on all classes, so that {', '.join(new)} is learned beside the others",)
+    if config.projection != HASH:
+        notes += (f"P is {PROJECTIONS[config.projection].title}: one run after the other",)
     config = on_trained_base(config, report)
     task = TASKS[config.task].open(config, report)
     score = score_of(task, new, by_loss)
@@ -99,7 +103,7 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
             return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
         task.to(torch.device("cpu"), torch.float32)
         net = task.base_model()
-        if stackable(net, task.test_images[:4]):
+        if config.projection == HASH and stackable(net, task.test_images[:4]):
             own = config.max_steps if VARIANTS[config.variant].shared else STACKED_STEPS
             return StackedRunner(config, task, net, score, steps or own, report, notes)
     return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
@@ -127,7 +131,7 @@ class StackedRunner:
         self.untrained_base = task.untrained
         self.report = report
         self._fresh: dict[int, torch.nn.Module] = {}
-        self.weights = self._stack(BASE).weights
+        self.weights = self.most = self._stack(BASE).weights
 
     def _stack(self, start: str) -> Stack:
         return Stack([Copy(1, 0, self._net(start, 0), 0.0)], self.config.targets)
@@ -212,7 +216,8 @@ class SingleRunner:
         space = experiment.space
         assert space is not None
         self.weights = space.total
-        adapted = (x for x in experiment.layers.values() if isinstance(x, SubspaceLayer))
+        self.most = most_numbers(config.projection, space.total)
+        adapted = (x for x in experiment.layers.values() if isinstance(x, SharesTheta))
         self.shapes = tuple(layer.shape for layer in adapted)  # (out, in) of what is adapted
         evaluation = experiment.held_out(True)
         assert evaluation is not None

@@ -16,6 +16,7 @@ from lora_lab.exported import ExportReport
 from lora_lab.figures import size_words
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import legible
+from lora_lab.projections import PROJECTIONS
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.metrics import parsed
@@ -150,6 +151,7 @@ def _spectra(story: Story) -> str:
 
 def _settings(story: Story) -> list[tuple[str, str]]:
     config, start = story.config, story.start
+    variant = VARIANTS[config.variant]
     rate = f"{start.learning_rate:g}, {config.schedule}"
     warmup = config.warmup(config.max_steps)
     rate += f", {warmup} steps of warm-up" if warmup else ""
@@ -164,6 +166,8 @@ def _settings(story: Story) -> list[tuple[str, str]]:
     settings = [
         ("rank r, α at the start", f"{start.rank}, {start.alpha:g}"),
         ("init", config.init),
+        ("numbers d at the start", f"{start.dimension:,}" if variant.shared else ""),
+        ("projection", PROJECTIONS[config.projection].title if variant.shared else ""),
         ("continues", Path(config.adapter).name if config.adapter else ""),
         ("targets", ", ".join(config.targets) or "all linear layers"),
         ("layers adapted", f"{len(story.loaded['layers'])}"),
@@ -182,7 +186,7 @@ def _settings(story: Story) -> list[tuple[str, str]]:
         ("classes", ", ".join(story.loaded["trained_classes"][:10])),
         ("seed", str(config.seed)),
     ]
-    if not VARIANTS[config.variant].factored:
+    if not variant.factored:
         of_factors = ("rank r, α at the start", "init", "dropout")
         settings = [row for row in settings if row[0] not in of_factors]
     return [(name, value) for name, value in settings if value]

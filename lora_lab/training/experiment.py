@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
-from lora_lab.adapters.subspace import Subspace, space_of
+from lora_lab.adapters.space import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.blocks.frozen import numbers_of
 from lora_lab.config import RunConfig
@@ -270,7 +270,7 @@ class Experiment:
             )
         locks = [set(layer.locked) for layer in self.layers.values()]
         own = VARIANTS[self.config.variant]
-        others = () if own.shared else (("dimension", NO_DIMENSION),)
+        others = self.space.locked if self.space else (("dimension", NO_DIMENSION),)
         return tuple(sorted({*set.intersection(*locks), *own.locked, *others}))
 
     @property

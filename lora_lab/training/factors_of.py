@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lora_lab.adapters import AdapterLayer, FullLayer, SubspaceLayer
-from lora_lab.adapters.subspace import space_of
+from lora_lab.adapters.space import space_of
 from lora_lab.adapters.vera import shared_pair
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.config import RunConfig

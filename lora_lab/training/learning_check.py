@@ -13,9 +13,11 @@ from pathlib import Path
 import torch
 
 from lora_lab import inits
-from lora_lab.adapters import AdapterLayer, LoRALayer, SubspaceLayer
+from lora_lab.adapters import AdapterLayer, LoRALayer
+from lora_lab.adapters.space import SharesTheta
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.projections import HASH
 from lora_lab.records import NewsRecord
 from lora_lab.setting import setting_of
 from lora_lab.task_info import TASKS
@@ -93,7 +95,7 @@ def _of_layers(experiment: Experiment) -> Iterator[str]:
 
 def _shares(layer: AdapterLayer) -> bool:
     """Whether what moves it is a parameter of another layer."""
-    return isinstance(layer, SubspaceLayer) and layer.space.owner is not layer
+    return isinstance(layer, SharesTheta) and layer.space.owner is not layer
 
 
 def _moved(layers: dict[str, AdapterLayer], factors: bool) -> dict[tuple[str, str], list[bool]]:
@@ -155,6 +157,8 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
         yield f"The setting {setting_of(RunConfig, field).name} has no effect: {reason}."
     if experiment.space is None and experiment.hyper.dimension != Hyperparameters().dimension:
         yield f"The dimension has no effect: {NO_DIMENSION}."
+    if experiment.space is None and config.projection != HASH:
+        yield f"The projection has no effect: {NO_DIMENSION}."
     own_start = VARIANTS[config.variant].own_start
     if config.init != inits.PLAIN and own_start:
         yield f"The init has no effect: {own_start}"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
-from lora_lab.adapters.subspace import rate_factor, space_of
+from lora_lab.adapters.space import rate_factor, space_of
 from lora_lab.choices import EIGHT_BITS, OPTIMIZERS
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters

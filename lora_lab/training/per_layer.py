@@ -11,7 +11,7 @@ import difflib
 from collections.abc import Iterable
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
-from lora_lab.adapters.subspace import space_of
+from lora_lab.adapters.space import space_of
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Hyperparameters
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import nn
 
 from lora_lab import inits
 from lora_lab.adapters import AdapterLayer, FullLayer
-from lora_lab.adapters.subspace import Subspace, space_of
+from lora_lab.adapters.space import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig, changed
@@ -31,6 +31,7 @@ from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
+from lora_lab.projections import HASH, PROJECTIONS
 from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
 NAME = THETA  # in the folder of a run
@@ -48,6 +49,7 @@ def save(
             tensors |= {k: t.contiguous() for k, t in layer.whole_layer().tensors().items()}
     about = {
         "format": FORMAT, "version": "1", "seed": str(space.seed), "base": base,
+        "drawn_by": space.asked.projection,
         "projection": space.fingerprint(), "base_fingerprint": fingerprint,
         "layers": json.dumps([layer.name for layer in space.layers]),
     }  # fmt: skip
@@ -66,7 +68,8 @@ class FromTheta:
     path: str
     theta: torch.Tensor  # (d)
     seed: int
-    projection: str
+    projection: str  # its SHA-256
+    drawn_by: str  # a name in PROJECTIONS
     names: tuple[str, ...]
     weights: AdapterWeights  # the layers that are fully trained, and the base
     hyper: Hyperparameters = field(default_factory=Hyperparameters)
@@ -75,7 +78,8 @@ class FromTheta:
 
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a run has from the file: fixed settings, and live ones."""
-        fixed = {"variant": SUBSPACE, "init": inits.PLAIN, "seed": self.seed, "targets": self.names}
+        fixed = {"variant": SUBSPACE, "init": inits.PLAIN, "seed": self.seed, "targets": self.names,
+                 "projection": self.drawn_by}  # fmt: skip
         return fixed, {"dimension": len(self.theta)}
 
     def check_base(self, fingerprint: str) -> None:
@@ -95,6 +99,11 @@ class FromTheta:
             raise AdapterError(
                 f"The targets are not those of {self.path}, whose numbers move "
                 f"{len(self.names)} layers together. Leave the targets out."
+            )
+        if space.asked.projection != self.drawn_by:
+            raise AdapterError(
+                f"The numbers of {self.path} move their weights by the projection {self.drawn_by}, "
+                f"and not by {space.asked.projection}. Leave the projection out."
             )
         if space.seed != self.seed or space.fingerprint() != self.projection:
             raise AdapterError(
@@ -141,6 +150,8 @@ def read(path: Path) -> FromTheta:
         theta, seed = tensors.pop("theta"), about["seed"]
         if theta.dim() != 1 or not len(theta) or not re.fullmatch(r"[0-9]{1,19}", seed):
             raise CheckpointError("its θ is no vector, or its seed no number")
+        if (drawn_by := about.get("drawn_by", HASH)) not in PROJECTIONS:
+            raise CheckpointError(f"no projection is called {shown(drawn_by)}")
         names = parse_json(about["layers"].encode(), "its layers", CheckpointError)
         if not isinstance(names, list) or {*map(type, names)} != {str}:
             raise CheckpointError("its layers are no list of names")
@@ -157,9 +168,8 @@ def read(path: Path) -> FromTheta:
         raise AdapterError(f"{path} is no file of a subspace's numbers: {why}.") from None
     base, print_ = about.get("base", ""), about.get("base_fingerprint", "")
     weights = AdapterWeights(SUBSPACE, (), whole, base=base, base_fingerprint=print_)
-    return FromTheta(
-        str(path), theta, int(seed), about.get("projection", ""), tuple(names), weights
-    )
+    sha = about.get("projection", "")
+    return FromTheta(str(path), theta, int(seed), sha, drawn_by, tuple(names), weights)
 
 
 def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> FromTheta:
@@ -174,7 +184,4 @@ def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable
     d = len(found.theta)
     note = f"continues {path.name}: {d:,} numbers, {found.theta.nbytes:,} bytes"
     hyper = changed(config.hyper, dimension=d)
-    return FromTheta(
-        found.path, found.theta, found.seed, found.projection, found.names, found.weights, hyper,
-        {}, (note,),
-    )  # fmt: skip
+    return replace(found, hyper=hyper, notes=(note,))

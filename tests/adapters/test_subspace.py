@@ -9,7 +9,7 @@ from torch import nn
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.merging import merge, merge_and_unload
 from lora_lab.adapters.projection import digest
-from lora_lab.adapters.subspace import rate_factor, space_of
+from lora_lab.adapters.space import rate_factor, space_of
 from lora_lab.adapters.subspace_resize import resize_subspace
 from lora_lab.analysis.health import edge_of_noise
 from lora_lab.errors import AdapterError
@@ -106,10 +106,9 @@ def test_at_zero_and_switched_off_it_is_the_base_to_the_bit():
 
 
 def test_nothing_of_the_size_of_a_weight_is_kept_for_the_backward():
-    model, layers, _ = adapted(10)
-    known = {
-        t.data_ptr() for layer in layers.values() for t in (layer.code, layer.base_layer.weight)
-    }
+    model, layers, space = adapted(10)
+    known = {layer.base_layer.weight.data_ptr() for layer in layers.values()}
+    known |= {code.data_ptr() for code in space.codes}
     kept = []
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
         model(torch.randn(2, 12, dtype=torch.float64)).sum()

@@ -17,6 +17,7 @@ import time
 import torch
 
 from lora_lab.adapters import projection
+from lora_lab.adapters.at_once import Fastfood
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.projection import HashProjection
 from lora_lab.allocator import keep_freed_memory
@@ -34,45 +35,9 @@ def seconds(work, rounds):
     return statistics.median(found)
 
 
-def transform(x):
-    """Walsh-Hadamard of x (2^k), in place: a += b; b = a − 2b."""
-    half = 1
-    while half < len(x):
-        pairs = x.view(-1, 2, half)
-        a, b = pairs[:, 0], pairs[:, 1]
-        a += b
-        b.mul_(-2).add_(a)
-        half *= 2
-    return x
-
-
-class Fastfood:
-    """θ (d) → c·[H G Π H B pad(θ)] of D entries, c = 1/√(D·ΣG²), and its transpose."""
-
-    def __init__(self, weights, numbers, seed=0):
-        self.weights, self.numbers = weights, numbers
-        length = 1 << (weights - 1).bit_length()
-        generator = torch.Generator().manual_seed(seed)
-        self.signs = torch.randint(2, (numbers,), generator=generator) * 2.0 - 1
-        self.order = torch.randperm(length, generator=generator)
-        self.G = torch.randn(length, generator=generator)
-        self.c = float((weights * self.G.double().square().sum()).rsqrt())
-
-    def up(self, theta):
-        x = torch.zeros(len(self.G))
-        x[: self.numbers] = theta * self.signs
-        return self.c * transform(transform(x)[self.order] * self.G)[: self.weights]
-
-    def down(self, g):
-        x = torch.zeros(len(self.G))
-        x[: self.weights] = self.c * g
-        y = torch.empty_like(x)
-        y[self.order] = transform(x) * self.G
-        return transform(y)[: self.numbers] * self.signs
-
-
 def compare(weights, numbers, rounds):
-    fast = Fastfood(weights, numbers)
+    fast = Fastfood([weights], numbers, 0)
+    fast.to(torch.device("cpu"), torch.float32)
     hashed = HashProjection([weights], numbers, 0)
     (code,), scales = hashed.codes(), hashed.scales().float()
     theta, g = torch.randn(numbers), torch.randn(weights)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from lora_lab.adapters.inject import inject
-from lora_lab.adapters.subspace import space_of
+from lora_lab.adapters.space import space_of
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.intrinsic.measure import Measurement, Settings, measure, planned

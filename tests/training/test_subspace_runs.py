@@ -321,3 +321,65 @@ def test_a_layer_of_another_form_is_not_stretched_into_place(tmp_path, head):
         save_file({"theta": file.get_tensor("theta"), **head}, path, file.metadata())
     with pytest.raises(AdapterError, match="'fc3' does not fit this model"):
         Experiment.build(changed(config, adapter=str(path)))
+
+
+AT_ONCE = ("dense", "fastfood")
+
+
+@pytest.mark.parametrize("projection", AT_ONCE)
+def test_a_run_by_the_papers_projection_learns_resumes_to_the_bit_and_keeps_its_d(projection):
+    config = subspace(64, projection=projection, accumulation=2)
+    run = DrivenRun(config)
+    first = run.steps(12)
+    applied = run.edit(dimension=128)
+    assert applied.changes == ()
+    assert applied.notes[0].startswith("dimension stays: ")
+    assert applied.notes[0].endswith("the projection hash has a d that moves")
+    assert ("dimension", applied.notes[0].partition(": ")[2]) in run.experiment.loaded().locked
+    tensors, facts = state_of(run.experiment)
+    losses = run.steps(6)
+    assert sum(losses[-3:]) < sum(first[:3])
+    again = DrivenRun(config)
+    assert restore(again.experiment, tensors, facts) == ()
+    again.controls.settle(again.controls.hyper, again.experiment.hyper)
+    assert again.steps(6) == losses
+    other = Experiment.build(subspace(64))
+    with pytest.raises(LabError, match=OTHER):
+        restore(other, tensors, facts)
+
+
+@pytest.mark.parametrize("projection", AT_ONCE)
+def test_the_file_of_numbers_knows_its_projection(tmp_path, projection):
+    config = subspace(27, max_steps=4, dtype="float32", projection=projection)
+    ran(config, tmp_path / "run")
+    path = tmp_path / "run" / theta_file.NAME
+    fixed, live = with_adapter(str(path), {"task": config.task}, {})
+    assert fixed["projection"] == projection
+    opened = changed(subspace(27), **fixed, hyper=changed(config.hyper, **live).model_dump())
+    experiment = Experiment.build(opened)
+    ended = Experiment.build(config)
+    checkpoint = latest(tmp_path / "run")
+    restore(ended, checkpoint.tensors, checkpoint.facts)
+    for name, layer in experiment.layers.items():
+        assert layer.delta_weight().any()
+        torch.testing.assert_close(layer.weight.double(), ended.layers[name].weight.double())
+    with pytest.raises(AdapterError, match=f"by the projection {projection}, and not by hash"):
+        Experiment.build(changed(opened, projection="hash"))
+    other(path, drawn_by="count")
+    with pytest.raises(AdapterError, match="no projection is called 'count'"):
+        theta_file.read(path)
+
+
+def test_a_file_from_before_projections_had_names_is_of_the_hash(tmp_path):
+    config = subspace(27, max_steps=3)
+    ran(config, tmp_path / "run")
+    path = tmp_path / "run" / theta_file.NAME
+    with safe_open(path, "pt") as file:
+        about = {k: v for k, v in file.metadata().items() if k != "drawn_by"}
+        save_file({"theta": file.get_tensor("theta")}, path, about)
+    assert theta_file.read(path).settings()[0]["projection"] == "hash"
+
+
+def test_a_projection_that_the_layers_are_too_large_for_is_refused_when_opening():
+    with pytest.raises(LabError, match=r"17,226 weights by 1,162.*dense, d can be 1,161 here"):
+        Experiment.build(subspace(1_162, projection="dense"))

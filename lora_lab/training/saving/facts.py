@@ -15,7 +15,8 @@ from typing import Annotated, Any, Literal
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 
-from lora_lab.adapters import LoRALayer, SubspaceLayer
+from lora_lab.adapters import LoRALayer
+from lora_lab.adapters.space import SharesTheta
 from lora_lab.adapters.weights import LayerWeights, WholeLayer
 from lora_lab.config import checked
 from lora_lab.errors import ConfigError, LabError
@@ -206,9 +207,9 @@ def _check_layer(
         if about.dropout != hyper.dropout:
             raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
         used |= {_fits(tensors, f"{name}|{x}", shapes[x], WIDE) for x in layer.beside()}
-    if isinstance(layer, SubspaceLayer) and "theta" in wanted:
+    if isinstance(layer, SharesTheta) and "theta" in wanted:
         wanted["theta"] = (hyper.dimension,)
-    whole = not isinstance(layer, LoRALayer | SubspaceLayer)  # once trained in their own precision
+    whole = not isinstance(layer, LoRALayer | SharesTheta)  # once trained in their own precision
     kinds = FLOATS if whole else WIDE
     if set(about.trained) != set(wanted):
         raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")

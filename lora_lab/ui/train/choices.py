@@ -45,6 +45,12 @@ def ratio_locked(variant: str) -> str:
     return "" if row.trains_factors else words.format(in_words(row.subject))
 
 
+def projection_locked(variant: str) -> str:
+    """Why no projection can be chosen for this variant, or nothing."""
+    row, words = VARIANTS[variant], translate("choices", "{} moves its weights by no projection.")
+    return "" if row.shared else words.format(in_words(row.subject))
+
+
 def momentum_locked(optimizer: str) -> str:
     """Why momentum has no meaning for this optimizer, or nothing."""
     return in_words(OPTIMIZERS[optimizer].momentum)

@@ -30,6 +30,7 @@ UNNAMED = ("validation", "max_length", "batching", "eval_steps")
 LOCKS = {
     "init": ("variant", choices.init_locked),
     "b_rate_ratio": ("variant", choices.ratio_locked),
+    "projection": ("variant", choices.projection_locked),
     "momentum": ("optimizer", choices.momentum_locked),
 }
 

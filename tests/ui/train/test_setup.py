@@ -113,6 +113,16 @@ def test_full_fine_tuning_has_no_init_and_no_ratio_and_says_why(dock):
     assert "√r" in fixed.controls["variant"].toolTip()
 
 
+def test_a_projection_is_for_numbers_that_all_layers_share(dock, config):
+    box = dock.fixed.controls["projection"]
+    assert not box.isEnabled()
+    assert box.toolTip() == "LoRA moves its weights by no projection."
+    choose(dock.fixed.controls["variant"], "subspace")
+    assert box.isEnabled()
+    choose(box, "fastfood")
+    assert dock.requested_config(config).projection == "fastfood"
+
+
 def test_momentum_is_for_sgd_alone(dock):
     box = dock.fixed.controls["momentum"]
     assert not box.isEnabled()

@@ -1,0 +1,43 @@
+"""How the d numbers of a random subspace move all weights, a row each.
+
+It loads no torch. The projections themselves are in `lora_lab.adapters`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Name = Literal["hash", "dense", "fastfood"]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A projection P (D × d); `fixed` is why d cannot change in mid-run, "" where it can."""
+
+    title: str
+    about: str
+    fixed: str = ""
+
+
+HASH = "hash"  # the default projection
+PROJECTIONS: dict[str, Projection] = {
+    HASH: Projection(
+        "hash",
+        "Each weight belongs to one number, with a sign: three operations a weight, and d is a "
+        "slider. As Uni-LoRA, 2025",
+    ),
+    "dense": Projection(
+        "dense",
+        "Each number moves each weight, by a normal P with unit columns. Li et al. 2018. It is "
+        "held whole, so for few weights and numbers",
+        fixed="a dense P of another d has other columns; the projection hash has a d that moves",
+    ),
+    "fastfood": Projection(
+        "Fastfood",
+        "P = H·G·Π·H·B over all weights at once, never held. Le et al. 2013; Li et al. 2018, "
+        "Aghajanyan et al. 2020. Up to 3 million weights",
+        fixed="the norm of Fastfood's columns is fixed with the run; the projection hash has a d "
+        "that moves",
+    ),
+}
