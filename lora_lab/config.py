@@ -153,7 +153,7 @@ class RunConfig(Frozen):
     random_labels: bool = Field(
         False, description="Draw the labels of the training rows by the seed, to learn by heart."
     )
-    projection: projections.Name = declared(projections.HASH, Setting("P&rojection",
+    projection: projections.Name = declared(projections.HASH, Setting("Projection",
         "How the d numbers of a random subspace move all weights.",
         choices=projections.PROJECTIONS, place="more", group="Adapter"))
     whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
