@@ -16,6 +16,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from lora_lab.blocks.frozen import FrozenLinear
+from lora_lab.blocks.gemm import product
 
 HALF = (torch.bfloat16, torch.float16)
 LIGHT = 0.25  # of ‖W‖: what B·A adds up to there is rounded alone, and above it W x is
@@ -77,20 +78,13 @@ class LowRankLinear(torch.autograd.Function):
         rows = x.reshape(-1, x.shape[-1])  # (n, in)
         narrow = narrow and light and W.dtype == torch.bfloat16
         operand = W.dtype if narrow else A.dtype
-        low = A.to(operand) @ rows.to(operand).t()  # (r, n)
-        # Made in its final shape: what a node returns may be no view, else an activation behind it
-        # could not write in place (nn.ReLU(inplace=True)).
-        y = torch.empty(*x.shape[:-1], len(W), dtype=W.dtype if light else A.dtype, device=x.device)
-        h = y.view(-1, len(W))  # (n, out)
+        low = product(A.to(operand), rows.to(operand))  # (r, n)
         if W.dtype == A.dtype or not light:
-            if W.dtype != A.dtype:
-                h.copy_(torch.nn.functional.linear(rows, W, b))
-            elif b is None:
-                torch.mm(rows, W.t(), out=h)
-            else:
-                torch.addmm(b, rows, W.t(), out=h)
-            h.addmm_(low.t(), B.t(), alpha=scaling)
+            y = product(x, W, b).to(A.dtype)
+            y.view(-1, len(W)).addmm_(low.t(), B.t(), alpha=scaling)
         else:
+            y = torch.empty(*x.shape[:-1], len(W), dtype=W.dtype, device=x.device)
+            h = y.view(-1, len(W))  # (n, out)
             h.copy_(low.t() @ (scaling * B).to(operand).t())
             # b is added last, since small shares would be lost in it as well; but where there is
             # none yet, y is the base's own to the bit. To ask an accelerator would wait for it.
@@ -115,22 +109,23 @@ class LowRankLinear(torch.autograd.Function):
         dx = dA = dB = None
         wants_x, _, _, wants_A, wants_B = ctx.needs_input_grad[:5]
         if wants_x or wants_A:
-            g = (B.to(low.dtype).t() @ near.t()).mul_(ctx.scaling)  # (r, n)
+            g = product(B.to(low.dtype).t(), near).mul_(ctx.scaling)  # (r, n)
             if wants_A:
-                dA = (g @ x.reshape(-1, x.shape[-1]).to(low.dtype)).to(A.dtype)  # s·Bᵀ·dyᵀ·x
+                of_x = x.reshape(-1, x.shape[-1]).to(low.dtype)
+                dA = product(g, of_x.t()).to(A.dtype)  # s·Bᵀ·dyᵀ·x
             if wants_x:
                 W = W if ctx.blocks is None else _dense(ctx.blocks)
                 # No view either: gradients that meet at x are then summed in place.
-                dx = torch.empty(ctx.shape, dtype=W.dtype, device=dy.device)
-                rows = dx.view(-1, ctx.shape[-1])
                 if W.dtype == A.dtype:
-                    torch.mm(dy, W, out=rows)
-                    rows.addmm_(g.t(), A)
+                    dx = product(dy.view(*ctx.shape[:-1], len(W)), W.t())
+                    dx.view(-1, ctx.shape[-1]).addmm_(g.t(), A)
                 else:
+                    dx = torch.empty(ctx.shape, dtype=W.dtype, device=dy.device)
+                    rows = dx.view(-1, ctx.shape[-1])
                     rows.copy_(g.t() @ A.to(low.dtype))
                     rows.addmm_(dy.to(W.dtype), W)
         if wants_B:
-            dB = (low @ near).to(B.dtype).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
+            dB = product(low, near.t()).to(B.dtype).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
         return dx, None, None, dA, dB, None, None, None
 
 
