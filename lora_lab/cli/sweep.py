@@ -119,6 +119,8 @@ def sweep(
             elif continued is None:
                 queue.add(runs)
             searches = Searches(queue)
+            if searches.damaged:
+                raise LabError(" ".join(searches.damaged))
             factories = {item.config.factory for item in queue.waiting} | searches.factories
             for factory in sorted(factories):
                 ask_about(factory, run_factory)  # the sweep may be somebody else's

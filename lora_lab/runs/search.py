@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import secrets
 import warnings
 from collections.abc import Collection, Iterator, Sequence
@@ -29,8 +30,9 @@ from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import VALIDATIONS, expand, hindrance, kind_of, laid_over
 from lora_lab.runs.own_files import PRIVATE, Door, read_table
 from lora_lab.runs.own_files import checked as door
+from lora_lab.runs.row_shape import shape_flaw
 from lora_lab.runs.space import Range, Space, chosen, of_plain, placed, plain
-from lora_lab.runs.study import ended, opened, pruner, sampler
+from lora_lab.runs.study import Asked, ended, opened, pruner, sampler, unusable
 from lora_lab.variants import VARIANTS
 
 FOLDER = "searches"  # in a queue's
@@ -56,24 +58,27 @@ class Plan:
         """Itself, where it can be searched; raises ConfigError."""
         if not installed():
             raise ConfigError(NEEDED)
+        if not 1 <= self.trials <= MOST:
+            raise ConfigError(f"A search has 1 to {MOST:,} trials, not {self.trials:,}.")
+        self.check_choices()
+        axes: Any = self.space
+        if self.sampler == "grid" and not expand(self.base, axes, self.adaptable).runs:
+            raise ConfigError("Nothing is left to train.")
+        return self
+
+    def check_choices(self) -> None:
+        """Raise ConfigError for what no search is made of."""
         for name, value, known in (
             ("search", self.sampler, SAMPLERS),
             ("prune", self.pruner, PRUNERS),
         ):
             if value not in known:
                 raise ConfigError(f"There is no --{name} {value}. There are: {', '.join(known)}.")
-        if not 1 <= self.trials <= MOST:
-            raise ConfigError(f"A search has 1 to {MOST:,} trials, not {self.trials:,}.")
         if not self.space:
             raise ConfigError("A search needs something to vary: give values or a range.")
-        if self.sampler == "grid":
-            if ranged := [name for name, axis in self.space.items() if isinstance(axis, Range)]:
-                raise ConfigError(
-                    f"A grid has values, and {ranged[0]} is a range: use tpe or random."
-                )
-            if not expand(self.base, self.space, self.adaptable).runs:  # type: ignore[arg-type]
-                raise ConfigError("Nothing is left to train.")
-        return self
+        ranged = [name for name, axis in self.space.items() if isinstance(axis, Range)]
+        if self.sampler == "grid" and ranged:
+            raise ConfigError(f"A grid has values, and {ranged[0]} is a range: use tpe or random.")
 
 
 class StoredPlan(Door):
@@ -102,16 +107,15 @@ class Search:
         path = folder / PLAN
         try:
             stored = door(StoredPlan, read_table(path, LARGEST), path)
-            adaptable = tuple(
-                TargetInfo(**{**row, "shape": tuple(row["shape"])}) for row in stored.adaptable
-            )
-            base = checked(RunConfig, stored.base, str(path))
+            adaptable = tuple(map(_layer, stored.adaptable))
+            base = checked(RunConfig, stored.base)
             self.plan = Plan(base, of_plain(stored.space), stored.sampler, stored.trials,
                              stored.pruner, adaptable)  # fmt: skip
+            self.plan.check_choices()
         except FileNotFoundError:
             raise LabError(f"{folder} holds no search.") from None
-        except (KeyError, TypeError, ValueError) as error:
-            raise LabError(f"{path} is damaged: {error}.") from error
+        except (ConfigError, KeyError, TypeError, ValueError) as error:
+            raise LabError(f"{path} is damaged: {str(error).rstrip('.')}.") from error
 
     @classmethod
     def create(cls, parent: Path, plan: Plan) -> Search:
@@ -125,6 +129,12 @@ class Search:
             raise _not_kept(folder, error) from error
         _write(folder, plan)
         return cls(folder)
+
+    def check(self) -> None:
+        """Raise LabError where its journal is there and cannot be read."""
+        if installed() and os.path.lexists(self.folder / JOURNAL):
+            with self._kept():
+                self._trials()
 
     def end(self) -> None:
         """Choose no further runs, now or later; raises LabError where that cannot be written."""
@@ -247,11 +257,13 @@ class Search:
         if not installed():
             raise LabError(NEEDED)
         every = _with_evaluations(self.plan.base).eval_steps
-        return opened(self.folder / JOURNAL, pruner(self.plan.pruner, every))
+        wanted = Asked()
+        chosen(self.plan.space, wanted, lambda variant: True)
+        return opened(self.folder / JOURNAL, pruner(self.plan.pruner, every), wanted.found)
 
     @contextmanager
     def _kept(self) -> Iterator[None]:
-        """Optuna's warnings are let go; raises LabError where its journal cannot be kept.
+        """Optuna's warnings are let go; raises LabError where its journal cannot be kept or used.
 
         It is then read anew, since Optuna may hold what the disk does not.
         """
@@ -262,6 +274,11 @@ class Search:
             except OSError as error:
                 vars(self).pop("_study", None)
                 raise _not_kept(self.folder, error) from error
+            except LabError:
+                raise
+            except Exception as error:  # whatever Optuna makes of what is in it
+                vars(self).pop("_study", None)
+                raise unusable(self.folder / JOURNAL, error) from error
 
     def _trials(self) -> Sequence[Any]:
         return self._study.get_trials(deepcopy=False)
@@ -273,6 +290,13 @@ class Search:
         """The settings of a trial that is a run; raises LabError where they were tampered with."""
         values = trial.user_attrs.get("config")
         return None if values is None else checked(RunConfig, values, str(self.folder / JOURNAL))
+
+
+def _layer(row: dict[str, Any]) -> TargetInfo:
+    """Raises ValueError for what is none, and TypeError for what has more than one."""
+    if part := shape_flaw(row, TargetInfo):
+        raise ValueError(f"a layer has no {part} as it should be")
+    return TargetInfo(**{**row, "shape": tuple(row["shape"])})
 
 
 def _write(folder: Path, plan: Plan) -> None:

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 
 from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import EvalRecord, Record
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, Item, Queue
-from lora_lab.runs.search import FOLDER, Plan, Search
+from lora_lab.runs.search import FOLDER, PLAN, Plan, Search
 
 
 class Searches:
     """Stands beside a queue, window or none: items come from here, and their records go here."""
 
     def __init__(self, queue: Queue) -> None:
-        """Read the searches of `queue`; how runs have ended meanwhile is told. Raises LabError."""
+        """Read the searches of `queue`; how runs have ended meanwhile is told.
+
+        One that cannot be read is left as it is, and hides no other.
+        """
         self._queue = queue
+        self.damaged: tuple[str, ...] = ()  # what is wrong with those that cannot be read
         parent = queue.folder / FOLDER
         folders = sorted(parent.iterdir()) if parent.is_dir() else []
-        self._searches = {folder.name: Search(folder) for folder in folders if folder.is_dir()}
+        self._searches: dict[str, Search] = {}
+        for folder in folders:
+            if not os.path.lexists(folder / PLAN):  # another thing, or killed as it was begun
+                continue
+            try:
+                self._searches[folder.name] = search = Search(folder)
+                search.check()
+            except LabError as error:
+                self._searches.pop(folder.name, None)
+                self.damaged += (str(error),)
         self._item: Item | None = None  # that runs now
         self._goal = 0  # its last step
         self._pruned = False

@@ -11,7 +11,7 @@ from typing import Any
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
 from lora_lab.number_text import read_number, read_whole
-from lora_lab.runs.grid import NUMBERS, WHOLE, TimesRank, parse_axis
+from lora_lab.runs.grid import MOST, NUMBERS, WHOLE, TimesRank, parse_axis
 
 RANGE = re.compile(r"\s*([^\s.]\S*?)\s*\.\.\s*(\S+)\s*")
 RANGED = ("rank", "alpha", "learning_rate")
@@ -41,14 +41,17 @@ def parse_space(field: str, text: str) -> Axis:
         raise ConfigError(f"{field} has no range; give its values, separated by commas.")
     if (match := RANGE.fullmatch(text)) is None:
         raise ConfigError(f"{field} {text!r} is not a range such as 1e-4..1e-2.")
-    whole = field in WHOLE
+    read = read_whole if field in WHOLE else read_number
     try:
-        low, high = ((read_whole if whole else read_number)(end) for end in match.groups())
+        return _range(field, *map(read, match.groups()))
     except ConfigError as error:
         raise ConfigError(f"{field} {text!r}: {error}") from None
-    if not 0 < low < high:
-        raise ConfigError(f"{field} {text!r}: a range goes from above 0 to a larger number.")
-    return Range(low, high, whole)
+
+
+def _range(field: str, low: float, high: float) -> Range:
+    if not 0 < low < high < math.inf:
+        raise ConfigError("a range goes from above 0 to a larger number.")
+    return Range(low, high, field in WHOLE)
 
 
 def chosen(space: Space, trial: Any, factored: Any) -> dict[str, Any]:
@@ -131,12 +134,29 @@ def _plain(value: Any) -> Any:
 
 def of_plain(values: Mapping[str, Any]) -> Space:
     """What `plain` was given; raises TypeError, KeyError or ValueError for what is none."""
-    return {
-        name: Range(float(axis["low"]), float(axis["high"]), bool(axis["whole"]))
-        if isinstance(axis, dict)
-        else tuple(_of_plain(value) for value in axis)
-        for name, axis in values.items()
-    }
+    return {name: _axis(name, axis) for name, axis in values.items()}
+
+
+def _axis(name: str, axis: Any) -> Axis:
+    """Each as a person could have written it."""
+    try:
+        if isinstance(axis, dict):
+            found: Axis = _range(name, float(axis["low"]), float(axis["high"]))
+            if name not in RANGED or found.whole is not axis["whole"]:
+                raise ValueError(f"{name} has no such range")
+            return found
+        found = tuple(_of_plain(value) for value in axis)
+        if not 0 < len(found) <= MOST or not all(_writable(name, value) for value in found):
+            raise ValueError(f"{name} has no such values")
+        return found
+    except ConfigError as error:
+        raise ValueError(str(error)) from None
+
+
+def _writable(name: str, value: Any) -> bool:
+    if isinstance(value, TimesRank):
+        return name == "alpha" and 0 < value.factor < math.inf
+    return parse_axis(name, label(value)) == (value,)
 
 
 def _of_plain(value: Any) -> Any:

@@ -102,13 +102,9 @@ class QueueFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return False
-        try:
-            runner = QueueRunner(queue, self._sessions, self._open, self)
-        except LabError as error:
-            queue.close()
-            self._notices.error(str(error))
-            return False
-        self.runner = runner
+        self.runner = runner = QueueRunner(queue, self._sessions, self._open, self)
+        for words in runner.searches.damaged:
+            self._notices.error(words)
         self.dialog = dialog = QueueDialog(self.step_seconds, self._window)
         runner.changed.connect(self._on_changed)
         runner.progressed.connect(lambda _: self._soon.isActive() or self._soon.start())

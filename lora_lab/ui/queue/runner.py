@@ -46,10 +46,7 @@ class QueueRunner(QObject):
     def __init__(
         self, queue: Queue, sessions: Sessions, open: Open, parent: QObject | None = None
     ) -> None:
-        """`open` opens settings, or a run that goes on; it may ask the person and do nothing.
-
-        Raises LabError where a search of the queue cannot be read.
-        """
+        """`open` opens settings, or a run that goes on; it may ask the person and do nothing."""
         super().__init__(parent)
         self.queue, self._sessions, self._open = queue, sessions, open
         self.searches = Searches(queue)
