@@ -51,6 +51,17 @@ def test_columns_are_orthonormal_even_where_d_does_not_divide(sizes, d):
     torch.testing.assert_close(P.T @ P, torch.eye(d).double(), rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("d", [7, 64, 256, 1_000])
+@pytest.mark.parametrize("sizes", [(300,), (700, 300), (8_192, 8_192, 832, 10)])
+def test_down_is_up_transposed(sizes, d):
+    """⟨P·θ, G⟩ = ⟨θ, Pᵀ·G⟩ up to the size of the digits' net, 17,226 weights."""
+    projection = HashProjection(sizes, min(d, sum(sizes)), seed=3)
+    draw = torch.Generator().manual_seed(d)
+    theta, G = (torch.randn(n, generator=draw).double() for n in (projection.dimension, sum(sizes)))
+    left, right = up_all(projection, theta) @ G, theta @ down_all(projection, G)
+    assert abs(float(left - right)) <= 1e-10 * float(theta.norm() * G.norm())
+
+
 def test_at_full_size_every_weight_has_a_number_of_its_own():
     P = dense(HashProjection((40, 60), 100, seed=1))
     assert P.abs().sum(0).tolist() == P.abs().sum(1).tolist() == [1.0] * 100
