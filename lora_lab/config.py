@@ -34,7 +34,7 @@ from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
-RULES = 3  # how warm-up, decay and a .gguf are taken now; 1 in runs whose files name none
+RULES = 4  # how warm-up, decay, a .gguf and all-linear are taken now; 1 where a run names none
 
 NAME = re.compile(r"[\w][\w .+-]*(?<![ .])")  # of a folder, on every system
 
@@ -57,7 +57,8 @@ class RunConfig(Frozen):
         RULES,
         ge=1,
         le=RULES,
-        description="1: warm-up is not bounded by the run, biases decay. 1, 2: a .gguf in floats.",
+        description="1: warm-up is not bounded by the run, biases decay. 1, 2: a .gguf in floats. "
+        "1 to 3: all-linear means what PEFT cannot hold as well.",
     )
     preset: str = Field(
         "", max_length=100, description="Name of the preset that this run came from."

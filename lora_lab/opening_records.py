@@ -30,7 +30,8 @@ class TargetInfo:
     `all_linear` says whether the target "all-linear" means it, `all_conv` whether
     "all-linear+conv" means it besides. The engine decides that; where it is not given, as in
     records of older runs, every layer of the kind counts. `always`: the checkpoint does
-    not have it, so it is drawn anew and fully trained, whatever is targeted.
+    not have it, so it is drawn anew and fully trained, whatever is targeted. `left_out`: why
+    "all-linear" does not mean it, though it is linear; its adapter is for no PEFT folder.
     """
 
     name: str
@@ -39,6 +40,7 @@ class TargetInfo:
     all_linear: bool | None = None
     always: bool = False
     all_conv: bool | None = None
+    left_out: str = ""
 
     @property
     def of_experts(self) -> bool:

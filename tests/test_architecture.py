@@ -31,6 +31,7 @@ PLAIN = {
     "inits",
     "projections",
     "task_info",
+    "beyond_peft",
     "choices",
     "device_name",
     "setting",
@@ -73,6 +74,7 @@ ALLOWED = {
     "inits": set(),
     "projections": set(),
     "task_info": set(),
+    "beyond_peft": set(),
     "allocator": set(),
     "awake": {"records"},
     "desktop_note": set(),
@@ -106,6 +108,7 @@ ALLOWED = {
     "atomic": {"errors"},
     "presets": {"config", "hyperparameters", "paths", "errors", "task_info"},
     "adapters": {
+        "beyond_peft",
         "blocks",
         "inits",
         "projections",
@@ -159,6 +162,7 @@ ALLOWED = {
         "progress",
     },
     "formats": {
+        "beyond_peft",
         "figures",
         "exported",
         "adapters.weights",

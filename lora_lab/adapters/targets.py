@@ -18,6 +18,7 @@ from lora_lab.adapters.kinds import (
     kind_or_none,
 )
 from lora_lab.adapters.weights import ExpertName
+from lora_lab.beyond_peft import beyond_peft
 from lora_lab.blocks.frozen import FrozenBlocks, numbers_of
 from lora_lab.errors import AdapterError
 
@@ -31,10 +32,11 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
 
     A target is a full path or its dotted end ("q_proj" matches "layers.0.q_proj"), never a
     pattern; "all-linear", and no target at all, mean every linear layer but a language model's
-    output head, as in PEFT; "all-linear+conv" the convolutions besides, except those in groups or
-    with an unusual window, and "all-linear+experts" the matrices of a mixture's experts besides,
-    which a path of their module or parameter means as well. Raises AdapterError for a target that
-    matches nothing or cannot be adapted, naming it.
+    output head, as in PEFT, and those that LoRA in PEFT cannot hold (`left_out`);
+    "all-linear+conv" the convolutions besides, except those in groups or with an unusual window,
+    and "all-linear+experts" the matrices of a mixture's experts besides, which a path of their
+    module or parameter means as well. Raises AdapterError for a target that matches nothing or
+    cannot be adapted, naming it.
     """
     experts = expert_matrices(model)
     modules = {**dict(model.named_modules()), **experts}
@@ -99,14 +101,14 @@ def _plain(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     Factors of a grouped one need a rank that is a multiple of its groups, often its channels.
     """
     usual = {"dilation": (), "padding_mode": "zeros"}
-    besides = set(of_other_senses(model))
+    without = {*of_other_senses(model), *left_out(model)}
     return [
         name
         for name, module in adaptable.items()
         if kind_or_none(module) is Convolution
         and module.groups == 1
         and Convolution.window(module) == usual
-        and name not in besides
+        and name not in without
     ]
 
 
@@ -196,6 +198,31 @@ def all_linear(model: nn.Module) -> list[str]:
     return _all_linear(model, adaptable)
 
 
+def left_out(model: nn.Module) -> dict[str, str]:
+    """The layers that could be adapted and that LoRA in PEFT cannot hold, by path, and why.
+
+    No target of all of a kind means them; by their names they are adapted.
+    """
+    kind = str(getattr(getattr(model, "config", None), "model_type", ""))
+    return {
+        name: reason
+        for name, module in model.named_modules()
+        if kind_or_none(module) is not None and (reason := beyond_peft(kind, name))
+    }
+
+
+def meant_then(targets: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
+    """`targets`, and the layers `names` that these words meant as well when a run began."""
+    more = tuple(names)
+    return (*(targets or (ALL_LINEAR,)), *more) if more and of_a_kind(targets) else targets
+
+
+def of_a_kind(targets: Iterable[str]) -> bool:
+    """Whether all layers of a kind are meant, in place of or beside named ones."""
+    words = set(targets)
+    return not words or not words.isdisjoint((ALL_LINEAR, ALL_LINEAR_CONV, ALL_LINEAR_EXPERTS))
+
+
 def of_other_senses(model: nn.Module) -> list[str]:
     """The layers that could be adapted and that text alone does not pass, by path: those of images
     and sounds, in a language model that reads them besides."""
@@ -223,13 +250,13 @@ def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     head = None
     if hasattr(model, "get_output_embeddings"):  # a transformers model
         head = model.get_output_embeddings()
-    besides = set(of_other_senses(model))
+    without = {*of_other_senses(model), *left_out(model)}
     return [
         name
         for name, module in adaptable.items()
         if kind_or_none(module) in (Linear, LinearInBlocks, TransposedLinear)
         if module is not head
-        if name not in besides
+        if name not in without
     ]
 
 

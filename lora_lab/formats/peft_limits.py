@@ -1,8 +1,8 @@
 """Where PEFT computes something else than an adapter's layers do, whatever its folder says.
 
 Read in peft 0.21.2: what it does to the names of a mixture of experts that transformers 5 holds in
-one parameter (utils/transformers_weight_conversion.py), what it refuses of Mamba, and what its
-layers do beside convolutions and norms. A file of such an adapter would look sound.
+one parameter (utils/transformers_weight_conversion.py), and what its layers do beside convolutions
+and norms. A file of such an adapter would look sound.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.beyond_peft import beyond_peft
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.peft_parameters import is_expert, stacks_of
 from lora_lab.models.strict_json import read_json
@@ -41,22 +42,19 @@ STACKED = (
     "qwen3_5_moe_text", "qwen4_exp_text",
 )  # fmt: skip
 ROUTER = "gate"  # which PEFT takes for the router in all of EXPERTS
-MAMBA = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
-NOT_IN_MAMBA = ("out_proj", "conv1d")
 # What PEFT adds to modules_to_save of a task by itself (peft_model.py).
 TASK_HEADS = {
     "SEQ_CLS": ("classifier", "score"),
     "TOKEN_CLS": ("classifier", "score"),
     "QUESTION_ANS": ("qa_outputs",),
 }
-# What transformers turns when it loads it, and PEFT the factors with it.
-TURNED = {"inkling2_text": ("weight_proj",)}
 MERGE = "Write a merged checkpoint instead"
 
 
 def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """A sentence for each layer that PEFT would compute otherwise, with the way out."""
-    reasons = [reason for layer in weights.layers for reason in _of_layer(layer)]
+    kind = model_type(weights)
+    reasons = [reason for layer in weights.layers for reason in _of_layer(layer, kind)]
     saved = [layer.name for layer in weights.whole]
     for layer in weights.layers:
         if (beside := next((n for n in saved if saves(layer.name, (n,))), None)) is not None:
@@ -64,20 +62,6 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
                 f"{layer.name}: PEFT saves the whole of {beside} and takes every module whose path "
                 "ends alike for it, so that this layer has no place for factors"
             )
-    kind = model_type(weights)
-    if kind in MAMBA:
-        reasons += [
-            f"{layer.name}: PEFT refuses {layer.name.rpartition('.')[2]} of a {kind} model, whose "
-            f"network reads the weight without calling the layer. {MERGE}"
-            for layer in weights.layers
-            if layer.name.rpartition(".")[2] in NOT_IN_MAMBA
-        ]
-    reasons += [
-        f"{layer.name}: PEFT turns its factors when it loads them, as transformers does the weight "
-        f"of a {kind} model. {MERGE}"
-        for layer in weights.layers
-        if layer.name.rpartition(".")[2] in TURNED.get(kind, ())
-    ]
     reasons += _of_parameters(weights, kind)
     if kind in EXPERTS:
         reasons += _of_experts(weights, kind)
@@ -130,9 +114,11 @@ def unusual(layer: LayerWeights) -> bool:
     return bool(layer.dilation) or layer.padding_mode != "zeros"
 
 
-def _of_layer(layer: LayerWeights) -> list[str]:
+def _of_layer(layer: LayerWeights, kind: str) -> list[str]:
     reasons = []
-    if not layer.called:
+    if why := beyond_peft(kind, layer.name):
+        reasons.append(f"{layer.name}: {why}. {MERGE}")
+    elif not layer.called:
         reasons.append(
             f"{layer.name}: its network does not only call the layer, but reads its weight or a "
             "setting such as its stride, or holds it under two names, so that PEFT's LoRA in its "

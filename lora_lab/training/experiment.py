@@ -46,7 +46,7 @@ from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
 from lora_lab.training.optim import Ramp, Stage, build_optimizer, optimizer_notes
-from lora_lab.training.per_layer import listed, rank_notes
+from lora_lab.training.per_layer import rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
 from lora_lab.training.theta_file import FromTheta
@@ -290,13 +290,8 @@ class Experiment:
             *self.reach.notes,
             *self.trunk.notes,
             *rank_notes(common, self.hyper),
+            *self.reach.unheld(config, self.layers),
         ]
-        if idle := [name for name, layer in self.layers.items() if not layer.use()["called"]]:
-            notes.append(
-                f"{listed(idle)}: the network reads a weight without calling the layer, or holds "
-                "the layer under two names, which LoRA in PEFT does not reach. Export a merged "
-                "checkpoint, or leave it out of the targets"
-            )
         if left := [name for name in self.task.new_layers if name not in self.layers]:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not VARIANTS[config.variant].trains_factors:

@@ -21,7 +21,13 @@ from lora_lab import inits
 from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.kinds import kind_or_none
 from lora_lab.adapters.row_major import row_major
-from lora_lab.adapters.targets import ALL_LINEAR_EXPERTS, find_targets, layers_by_name
+from lora_lab.adapters.targets import (
+    ALL_LINEAR_EXPERTS,
+    find_targets,
+    layers_by_name,
+    left_out,
+    meant_then,
+)
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights, WholeLayer
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import AdapterError, ConfigError
@@ -159,7 +165,8 @@ def settled(config: RunConfig, adapter: Continued | FromTheta, model: nn.Module)
     """`config` with what the file settles of it, so that the run can be opened without the file."""
     weights = adapter.weights
     if isinstance(adapter, FromTheta):
-        return config
+        then = [name for name in adapter.names if name in left_out(model)]
+        return config.model_copy(update={"targets": meant_then(config.targets, then)})
     return config.model_copy(
         update={
             "targets": _targets(model, [layer.name for layer in weights.layers]),

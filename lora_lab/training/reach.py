@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from torch import nn
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.targets import (
+    ALL_LINEAR,
     ALL_LINEAR_CONV,
     ALL_LINEAR_EXPERTS,
     adaptable_layers,
@@ -17,7 +18,10 @@ from lora_lab.adapters.targets import (
     all_linear,
     default_targets,
     held_by_experts,
+    left_out,
+    meant_then,
     numbered_modules,
+    of_a_kind,
     of_other_senses,
     unreached,
 )
@@ -27,6 +31,7 @@ from lora_lab.formats.peft_limits import TASK_HEADS, saves
 from lora_lab.opening_records import TargetInfo
 from lora_lab.rules import is_named
 from lora_lab.task_info import TASKS
+from lora_lab.training.per_layer import listed
 from lora_lab.variants import VARIANTS
 
 MOST = 0.2  # from which on it may be why nothing can be adapted
@@ -44,6 +49,7 @@ class Reach:
     default: tuple[str, ...]  # the targets where none are named
     beyond: dict[str, tuple[int, int, float]]  # class: modules, numbers, share; no layers of it
     experts: tuple[int, int, float] = (0, 0, 0.0)  # their matrices, numbers, share
+    left_out: Mapping[str, str] = field(default_factory=dict)  # path: why LoRA in PEFT has it not
     besides: int = 0  # layers of images or sounds, in a model of text that reads them as well
     notes: tuple[str, ...] = ()
 
@@ -53,7 +59,7 @@ class Reach:
         return cls(
             adaptable_layers(model), frozenset(all_linear(model)), frozenset(all_conv(model)),
             numbered_modules(model), default_targets(model), unreached(model),
-            held_by_experts(model), len(of_other_senses(model)),
+            held_by_experts(model), left_out(model), len(of_other_senses(model)),
         )  # fmt: skip
 
     def targeted(self, config: RunConfig, named: bool) -> tuple[Reach, RunConfig]:
@@ -61,6 +67,9 @@ class Reach:
 
         `named`: targets are what they are, as in a run that continues.
         """
+        if config.rules < 4:
+            then = filter(self._linear, self.left_out)
+            config = config.model_copy(update={"targets": meant_then(config.targets, then)})
         notes = [f"{words}; they stay as they are" for words in self._beyond(LEAST)]
         notes += self._of_experts(config) if config.targets or not named else ()
         if self.besides:
@@ -86,6 +95,38 @@ class Reach:
                 f"zeros are no part of {ALL_LINEAR_CONV}: {left[0]}{' …' if len(left) > 1 else ''}"
             )
         return replace(self, notes=tuple(notes)), config
+
+    def unheld(self, config: RunConfig, layers: Mapping[str, AdapterLayer]) -> list[str]:
+        """What LoRA in PEFT cannot hold: adapted it is for a merged checkpoint alone, and all of a
+        kind leave it out."""
+        notes = []
+        some = {n: why for n, why in self.left_out.items() if n in layers or self._linear(n)}
+        for why in dict.fromkeys(some.values()):
+            names = [name for name, reason in some.items() if reason == why]
+            if here := [name for name in names if name in layers]:
+                notes.append(
+                    f"{listed(here)}: {why}, so that LoRA in PEFT cannot hold it. Export a merged "
+                    "checkpoint, or leave it out of the targets"
+                )
+            if of_a_kind(config.targets) and (
+                out := [name for name in names if name not in layers]
+            ):
+                notes.append(
+                    f"{listed(out)}: no part of {ALL_LINEAR}, since {why}. Name it to adapt it all "
+                    "the same: a merged checkpoint holds it then, and no PEFT folder"
+                )
+        idle = [n for n, x in layers.items() if n not in some and not x.use()["called"]]
+        if idle:
+            notes.append(
+                f"{listed(idle)}: the network reads a weight without calling the layer, or holds "
+                "the layer under two names, which LoRA in PEFT does not reach. Export a merged "
+                "checkpoint, or leave it out of the targets"
+            )
+        return notes
+
+    def _linear(self, name: str) -> bool:
+        """Whether all-linear would mean the layer, if nothing else were against it."""
+        return self.adaptable[name][0] != "conv"
 
     def _of_experts(self, config: RunConfig) -> list[str]:
         """How much experts hold that no target means; of experts that are, what does not act."""
@@ -144,6 +185,14 @@ class Reach:
     def targets(self, always: tuple[str, ...]) -> tuple[TargetInfo, ...]:
         """What may be targeted, for the window; the layers `always` are trained in any case."""
         return tuple(
-            TargetInfo(name, kind, shape, name in self.linear, name in always, name in self.conv)
+            TargetInfo(
+                name,
+                kind,
+                shape,
+                name in self.linear,
+                name in always,
+                name in self.conv,
+                self.left_out.get(name, ""),
+            )
             for name, (kind, shape) in self.adaptable.items()
         )

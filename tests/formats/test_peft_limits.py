@@ -13,9 +13,10 @@ from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.kinds import kind_or_none
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.beyond_peft import REFUSED, STATE_SPACE
 from lora_lab.errors import ExportError
 from lora_lab.formats import peft
-from lora_lab.formats.peft_limits import EXPERTS, FUSED, MAMBA, NOT_IN_MAMBA, STACKED, limits
+from lora_lab.formats.peft_limits import EXPERTS, FUSED, STACKED, limits
 from lora_lab.formats.verify import export
 from lora_lab.workshop.merge_base import write_merged
 from tests.mixtures import FAMILIES as MIXTURES
@@ -52,7 +53,7 @@ def test_peft_answers_as_the_lab_does_or_the_export_is_refused(family, tmp_path)
     weights, wanted = adapted(model)
     weights = replace(weights, base=str(tmp_path / "base"))
     assert not same(logits(model), wanted), "the adapter does something"
-    refused = family in MAMBA
+    refused = family in STATE_SPACE
     assert bool(limits(weights)) == refused
     if refused:
         for to in ("peft", "peft-portable"):
@@ -61,7 +62,7 @@ def test_peft_answers_as_the_lab_does_or_the_export_is_refused(family, tmp_path)
         peft.save(weights, tmp_path / "told")
         assert not same(in_peft(model, tmp_path / "told"), wanted), "refused without need"
         assert limits(replace(peft.load(tmp_path / "told"), base="")), "the file knows its family"
-        left_out = (*NOT_IN_MAMBA, "dt_proj")  # Mamba reads the weight of dt_proj
+        left_out = (*REFUSED, "dt_proj")  # Mamba reads the weight of dt_proj
         weights, wanted = adapted(model, left_out)
         weights = replace(weights, base=str(tmp_path / "base"))
     export(weights, tmp_path / "b")

@@ -1,5 +1,7 @@
 """What adapters reach: convolutions where nets are made of them, and a word on what is left out."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,8 @@ from PIL import Image
 from transformers import (
     BitConfig,
     BitForImageClassification,
+    MambaConfig,
+    MambaForCausalLM,
     MobileNetV2Config,
     MobileNetV2ForImageClassification,
     PoolFormerConfig,
@@ -21,10 +25,17 @@ from lora_lab.adapters.inject import inject
 from lora_lab.adapters.targets import default_targets, find_targets, unreached
 from lora_lab.errors import AdapterError, ConfigError, ExportError, LabError
 from lora_lab.formats.verify import export
+from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import starting_config
+from lora_lab.records import StepRecord
+from lora_lab.rules import named_by
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.run import run
+from lora_lab.workshop.merge_base import write_merged
+from tests.models.tiny import VOCABULARY, tokenizer
+from tests.training.opened import opening
 
 SIZES = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
 LABELS = {"id2label": {0: "a", 1: "b"}, "label2id": {"a": 0, "b": 1}}
@@ -161,3 +172,92 @@ def test_packed_attention_of_torch_is_said():
     assert unreached(model) == {
         "MultiheadAttention": (1, 3 * 16 * 16, 768 / sum(p.numel() for p in model.parameters()))
     }
+
+
+@pytest.fixture
+def state_space(tmp_path):
+    """A folder of a tiny Mamba, and rows."""
+    torch.manual_seed(0)
+    config = MambaConfig(
+        vocab_size=VOCABULARY, hidden_size=16, num_hidden_layers=2, state_size=4, time_step_rank=4,
+        pad_token_id=1, bos_token_id=0, eos_token_id=0,
+    )  # fmt: skip
+    MambaForCausalLM(config).save_pretrained(tmp_path / "base")
+    tokenizer().save_pretrained(tmp_path / "base")
+    rows = [{"text": f"good film and bad sound {i}"} for i in range(8)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    return tmp_path
+
+
+def of_text(place, **settings):
+    base = {
+        "batch_size": 4,
+        "max_steps": 2,
+        "epochs": None,
+        "hyper": {"rank": 2},
+        "validation": 0.25,
+    }
+    return starting_config(
+        "causal_lm",
+        model=str(place / "base"),
+        data=str(place / "rows.jsonl"),
+        **{**base, **settings},
+    )
+
+
+def words_of(experiment):
+    return {name.rpartition(".")[2] for name in experiment.layers}
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_all_linear_leaves_out_what_peft_cannot_hold_and_says_so(state_space):
+    from peft import PeftModel
+
+    experiment = Experiment.build(of_text(state_space))
+    loaded = experiment.loaded()
+    assert words_of(experiment) == {"in_proj", "x_proj"}
+    assert any("no part of all-linear, since PEFT refuses out_proj" in x for x in loaded.notes)
+    assert any("dt_proj" in x and "without calling the layer" in x for x in loaded.notes)
+    why = {x.name.rpartition(".")[2]: x.left_out for x in loaded.adaptable}
+    assert why["out_proj"].startswith("PEFT refuses")
+    assert not why["in_proj"]
+    assert named_by(loaded.adaptable, ()) == set(experiment.layers)
+    list(train(experiment, Controls(experiment.hyper)))
+    for layer in experiment.lora_layers:
+        layer.lora_B.data += 0.3 * torch.randn_like(layer.lora_B)
+    export(experiment.weights(), state_space / "adapter")
+    base = MambaForCausalLM.from_pretrained(state_space / "base", dtype=torch.float32)
+    model = PeftModel.from_pretrained(base, str(state_space / "adapter")).eval()
+    ids = torch.arange(5, 17)[None]
+    with torch.no_grad():
+        wanted, found = model(input_ids=ids).logits, experiment.model.eval()(input_ids=ids).logits
+    assert (wanted - found).abs().max() <= 1e-5 * wanted.abs().max()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_layer_that_peft_cannot_hold_is_adapted_by_name_and_its_price_is_said(state_space):
+    experiment = Experiment.build(of_text(state_space, targets=("in_proj", "out_proj")))
+    assert words_of(experiment) == {"in_proj", "out_proj"}
+    notes = [note for note in experiment.loaded().notes if "out_proj" in note]
+    assert len(notes) == 1
+    assert "Export a merged checkpoint" in notes[0]
+    list(train(experiment, Controls(experiment.hyper)))
+    with pytest.raises(ExportError, match=r"PEFT refuses out_proj of a mamba model"):
+        export(experiment.weights(), state_space / "adapter")
+    write_merged(experiment.weights(), state_space / "base", state_space / "merged")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_run_from_before_goes_on_with_the_layers_that_it_had(state_space, monkeypatch):
+    every = {"in_proj", "x_proj", "dt_proj", "out_proj"}
+    config = of_text(state_space)
+    with monkeypatch.context() as then:
+        then.setattr("lora_lab.training.run.RULES", 3)
+        list(run(opening(config, state_space / "run"), Controls(config.hyper)))
+    resumed = opening(None, resume=state_space / "run", until=4)
+    records = list(run(resumed, Controls(resumed.config.hyper)))
+    layers = next(record for record in records if isinstance(record, LoadedRecord)).layers
+    assert {layer.name.rpartition(".")[2] for layer in layers} == every
+    assert [r.step for r in records if isinstance(r, StepRecord)] == [1, 2, 3, 4]
+    named = of_text(state_space, rules=3, targets=("x_proj",))
+    assert words_of(Experiment.build(named)) == {"x_proj"}

@@ -274,6 +274,7 @@ class Facts(QObject):
             if base := sum(m.parameters for m in node.leaves):
                 parts.append(parameter_words(base))
             parts.append(self.tr("{:,} adapted").format(len(node.layers)))
+        parts += dict.fromkeys(m.left_out for m in node.leaves if m.left_out)
         joins = sum(m.name in self.targeted - self.adapted for m in could)
         goes = sum(m.name in self.adapted - self.targeted for m in could)
         if joins:

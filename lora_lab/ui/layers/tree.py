@@ -28,6 +28,7 @@ class Module:
     parameters: int  # of the base
     layer: LayerInfo | None  # where an adapter stands beside it
     adaptable: bool
+    left_out: str = ""  # why "all-linear" does not mean it
 
     @cached_property
     def like(self) -> str:
@@ -67,7 +68,8 @@ def modules_of(loaded: LoadedRecord) -> list[Module]:
         kind, shape, count = known.get(name, ("", (), 0))
         if info := targets.get(name) or layers.get(name):
             kind, shape = info.kind.replace("_", " "), info.shape
-        modules.append(Module(name, kind, shape, count, layers.get(name), name in targets))
+        out = targets[name].left_out if name in targets else ""
+        modules.append(Module(name, kind, shape, count, layers.get(name), name in targets, out))
     return modules
 
 

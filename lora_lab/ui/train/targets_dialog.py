@@ -39,7 +39,7 @@ class TargetsModel(RowsModel):
 
     def __init__(self, layers: Sequence[TargetInfo], ticked: Iterable[str]) -> None:
         self.ticked = set(ticked)
-        name = {Role.ToolTipRole: lambda layer: layer.name, Role.CheckStateRole: self._tick_of}
+        name = {Role.ToolTipRole: _tip, Role.CheckStateRole: self._tick_of}
         super().__init__(
             [
                 Column(self.tr("Layer"), lambda layer: layer.name, roles=name),
@@ -75,6 +75,10 @@ class TargetsModel(RowsModel):
     def _on_ticked(self) -> None:
         self.refresh(NAME, Role.CheckStateRole)
         self.ticked_changed.emit()
+
+
+def _tip(layer: TargetInfo) -> str:
+    return f"{layer.name}: {layer.left_out}" if layer.left_out else layer.name
 
 
 class LayerList(QTableView):

@@ -578,6 +578,19 @@ def test_a_narrow_dock_leaves_shapes_to_the_wide_one(dock, loaded, qtbot):
     assert "64 × 64" in tip
 
 
+def test_why_a_layer_is_no_part_of_all_linear_is_in_its_tip(dock, loaded):
+    why = "PEFT refuses part_1"
+    record = tall(loaded, 21)
+    adaptable = tuple(
+        replace(x, left_out=why) if x.name.endswith("part_1") else x for x in record.adaptable
+    )
+    dock.standing.take(replace(record, adaptable=adaptable))
+    tips = [
+        row_of(dock, f"model.layers.*.part_{i}").data(Qt.ItemDataRole.ToolTipRole) for i in (1, 2)
+    ]
+    assert [why in tip for tip in tips] == [True, False]
+
+
 def layer_shown(spectrum):
     """The name in the list above the singular values."""
     return named(spectrum, "Layer whose singular values are shown", QComboBox).currentText()

@@ -184,6 +184,20 @@ def test_a_record_that_does_not_say_what_all_linear_means_goes_by_the_kind(kind,
     assert TargetInfo("x", kind, (2, 2), all_linear=False).all_linear is False
 
 
+def test_a_layer_that_all_linear_leaves_out_says_why(qtbot):
+    why = "PEFT refuses out_proj"
+    layers = (*LAYERS, TargetInfo("out_proj", "linear", (8, 8), all_linear=False, left_out=why))
+    linear = named_by(layers, ())
+    assert linear == LINEAR
+    dialog = TargetsDialog(layers, linear, linear, ())
+    qtbot.addWidget(dialog)
+    dialog.model.tick(["out_proj"])
+    assert set(dialog.targets) == {*LINEAR, "out_proj"}
+    model = dialog.table.model()
+    tips = [model.index(row, NAME).data(Qt.ItemDataRole.ToolTipRole) for row in range(len(layers))]
+    assert [tip for tip in tips if why in tip] == [f"out_proj: {why}"]
+
+
 @pytest.mark.parametrize("opened", [(), ("fc1",), ("fc1", "fc2", "fc3")])
 def test_ticked_layers_get_the_words_of_a_runs_settings(fake_session, presets, opened):
     loaded = fake_session(changed(presets[0].config, targets=opened)).loaded()

@@ -1,0 +1,92 @@
+"""What PEFT cannot hold of a family's layers, by its own check and by transformers' own nets."""
+
+from types import CodeType, SimpleNamespace
+
+import pytest
+import torch
+from transformers import CONFIG_MAPPING
+from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+from transformers.core_model_loading import WeightRenaming
+
+from lora_lab.adapters.targets import adaptable_layers
+from lora_lab.beyond_peft import READ, REFUSED, RENAMED, STATE_SPACE, beyond_peft
+from tests.families.tiny_configs import write
+
+USUAL = {"in_proj", "x_proj", "dt_proj", "q_proj", "o_proj", "dense", "c_proj", "router"}
+
+
+def words_in(code: CodeType) -> set[str]:
+    """Every plain word that a function has as a constant."""
+    found = set()
+    for value in code.co_consts:
+        for word in value if isinstance(value, frozenset | tuple) else (value,):
+            found |= {word} if isinstance(word, str) and word.isidentifier() else set()
+    return found
+
+
+def test_refused_is_what_peft_refuses():
+    from peft import LoraConfig
+    from peft.tuners import tuners_utils
+
+    check = tuners_utils._check_lora_target_modules_mamba
+
+    def refuses(kind, word):
+        model = SimpleNamespace(config=SimpleNamespace(model_type=kind))
+        try:
+            check(LoraConfig(), model, word)
+        except ValueError:
+            return True
+        return False
+
+    named = words_in(check.__code__)
+    kinds, words = {*CONFIG_MAPPING, *named}, {*USUAL, *REFUSED, *named}
+    theirs = {(kind, word) for kind in kinds for word in words if refuses(kind, word)}
+    assert theirs == {(kind, word) for kind in STATE_SPACE for word in REFUSED}
+    assert all(beyond_peft(kind, f"layers.0.mixer.{word}") for kind, word in theirs)
+
+
+@pytest.mark.parametrize("family", READ)
+def test_its_own_network_reads_that_weight_without_a_call(family, tmp_path):
+    kind = write(tmp_path, family, "causal_lm")
+    model, called = kind.from_pretrained(tmp_path, dtype=torch.float32).eval(), set()
+    for name in adaptable_layers(model):
+        if isinstance(module := dict(model.named_modules()).get(name), torch.nn.Linear):
+            module.register_forward_pre_hook(lambda *_, name=name: called.add(name))
+    model(input_ids=torch.arange(5, 29).reshape(2, 12), use_cache=False).logits.sum().backward()
+    read = {
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear) and module.weight.grad is not None
+        if name not in called
+    }
+    assert read == {
+        name for name, _ in model.named_modules()
+        if any(name.endswith(f".{end}") for end in READ[family])
+    }  # fmt: skip
+    assert all("without calling" in beyond_peft(family, name) for name in read)
+
+
+@pytest.mark.parametrize("family", RENAMED)
+def test_renamed_is_what_peft_does_not_find_again(family):
+    """It puts an adapter's keys through the renamings of the checkpoint."""
+
+    def renamed(name):
+        key = f"model.layers.1.self_attn.{name}.lora_A.weight"
+        return any(
+            step.rename_source_key(key)[0] != key
+            for step in get_checkpoint_conversion_mapping(family)
+            if isinstance(step, WeightRenaming)
+        )
+
+    assert all(renamed(f"k_sconv.{word}") for word in RENAMED[family])
+    assert not any(map(renamed, ("q_proj", "o_proj", "gate_proj")))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("llama", "model.layers.0.out_proj"), ("bamba", "model.layers.0.mamba.out_proj"),
+     ("mamba", "backbone.layers.0.mixer.in_proj"), ("mamba2", "backbone.layers.0.mixer.dt_proj"),
+     ("longcat_flash", "model.layers.0.classifier"), ("", "out_proj")],
+)  # fmt: skip
+def test_other_layers_are_peft_s(kind, name):
+    assert not beyond_peft(kind, name)
