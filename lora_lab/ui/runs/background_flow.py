@@ -53,6 +53,7 @@ class BackgroundFlow(QObject):
         self.notes: Callable[[], bool] = lambda: True  # whether an end is a note of the desktop
         self._starting: Starting | None = None
         self._then: Callable[[], object] = lambda: None  # once it has moved
+        self.held = False  # no move begins: a person is asked what becomes of the run
         self._saving: Callable[[], None] | None = None  # what follows the save
         self._training = False  # it is to train there
         self._began: tuple[int, float] | None = None  # step and seconds when it began to train
@@ -86,7 +87,12 @@ class BackgroundFlow(QObject):
     @property
     def may_continue(self) -> bool:
         """Whether the shown run can train on when the window is closed."""
-        return self.can_move or self._sessions.stays
+        return self.can_move or self._starting is not None or self._sessions.stays
+
+    @property
+    def saving(self) -> bool:
+        """Whether the shown run is being saved for its move."""
+        return self._saving is not None
 
     def choose(self, on: bool) -> None:
         """The person wants runs to train without the window, or in it; the shown one moves now."""
@@ -97,12 +103,16 @@ class BackgroundFlow(QObject):
         self.chosen.emit(on)
         if on and self.can_move:
             self.move_out()
+        elif not on and self._starting is not None:
+            self.stay()
         elif not on and self._sessions.apart and not self.busy:
             self.move_back()
 
     def move_out(self, then: Callable[[], object] = lambda: None) -> None:
         """Let the shown run train in a process of its own; `then` is called when it does."""
         folder = self._sessions.folder
+        if self._starting is not None:
+            self.follow_with(then)  # it is on its way already
         if not self.can_move or folder is None:
             return
         try:
@@ -110,9 +120,18 @@ class BackgroundFlow(QObject):
         except LabError as error:
             self._notices.error(str(error))
             return
-        self._then = then
+        self.follow_with(then)
         self.told.emit(self.tr("Starting the engine…"))
         self._look.start()
+
+    def follow_with(self, then: Callable[[], object] = lambda: None) -> None:
+        """What is done once the run has moved, in place of what was to be done before."""
+        self._then = then
+
+    def stay(self) -> None:
+        """Give up a move that has begun; the run trains on where it is."""
+        self._saving = None
+        self._give_up("")
 
     def move_back(self) -> None:
         """Let the shown run train in the window's process again."""
@@ -151,7 +170,7 @@ class BackgroundFlow(QObject):
         """Move once its door is open."""
         starting = self._starting
         try:
-            if starting is None or not starting.ready():
+            if self.held or starting is None or not starting.ready():
                 return
         except LabError as error:
             self._give_up(str(error))
@@ -211,7 +230,7 @@ class BackgroundFlow(QObject):
             return
         step, seconds = self._began
         took = record.seconds - seconds
-        if took < SURE or record.step == step or not self.can_move:
+        if took < SURE or record.step == step or self.held or not self.can_move:
             return
         left = (self._sessions.standing.goal - record.step) * took / (record.step - step)
         if self.on:
@@ -254,7 +273,7 @@ class BackgroundFlow(QObject):
     def _give_up(self, reason: str) -> None:
         """The run stays where it is, and trains on where it did."""
         self.close()
-        self._then = lambda: None
+        self.follow_with()
         if self._training and self._sessions.paused:
             self._sessions.toggle()
         self._training = False

@@ -34,8 +34,8 @@ class Leaving(QObject):
         self._sessions, self._ask, self._window = sessions, ask, window
         self.choose: Callable[[str, str, Sequence[str]], int] = partial(choose, window)
         self.background: BackgroundFlow | None = None  # once there is one
-        self.where: Callable[[], int] = self._ask_where  # one of CONTINUE, SAVE, STAY
-        self.pending = False
+        self.where: Callable[[], int] = self.ask_where  # one of CONTINUE, SAVE, STAY
+        self.pending = self._asks = False
         self._words = ("", "", "")  # the question, and two of its answers
         self._then: Callable[[bool], object] = lambda may: None  # whether the run may go
         self._resume = False  # the run was training when it was asked to end
@@ -44,28 +44,53 @@ class Leaving(QObject):
         sessions.on(StateRecord, self._on_state)
 
     def start(self) -> None:
-        """The close button and Quit."""
+        """The close button, Quit, and a desktop that ends; pressed again while it asks, nothing."""
+        if self.pending or self._asks or self._sessions.leaving:
+            return
+        self._asks = True
+        try:
+            ends = self._is_to_end()
+        finally:
+            self._asks = False
+        if ends and not self._sessions.leaving:  # a signal may have come while it asked
+            self._end()
+
+    def _is_to_end(self) -> bool:
+        """Whether the shown run ends with the window; what else becomes of it is begun here."""
         sessions, background = self._sessions, self.background
-        if self.pending or sessions.leaving:
-            return
-        if sessions.moving:  # it is saved, and trains there once it is open
-            self.allowed.emit()
-            return
-        if sessions.running and background is not None and background.may_continue:
+        if sessions.moving or (sessions.apart and not sessions.edits):
+            self.allowed.emit()  # it is saved, and trains there once it is open; or it is another's
+            return False
+        if background is not None and background.saving:
+            background.follow_with(self.allowed.emit)
+            return False
+        if not sessions.running:
+            return True
+        if background is None or not background.may_continue:
+            return self._ask(
+                self.tr("Training is running. Close the lab?"),
+                self.tr("The current step is finished and the adapter is saved."),
+                self.tr("&Save and close"),
+                self.tr("Keep training"),
+            )
+        background.held = True
+        try:
             answer = self.where()
-            if answer == CONTINUE and sessions.apart:
-                self.allowed.emit()
-            elif answer == CONTINUE:
-                background.move_out(self.allowed.emit)
-            if answer != SAVE:
-                return
-        elif sessions.running and not self._ask(
-            self.tr("Training is running. Close the lab?"),
-            self.tr("The current step is finished and the adapter is saved."),
-            self.tr("&Save and close"),
-            self.tr("Keep training"),
-        ):
-            return
+        finally:
+            background.held = False
+        if answer == STAY:
+            background.follow_with()
+        elif answer == SAVE or not background.may_continue:  # it may have ended meanwhile
+            background.stay()
+            return True
+        elif sessions.apart:
+            self.allowed.emit()
+        else:
+            background.move_out(self.allowed.emit)
+        return False
+
+    def _end(self) -> None:
+        sessions = self._sessions
         self._resume = sessions.pause()
         self._words = (
             self.tr("The run is not saved. Close the lab?"),
@@ -78,7 +103,7 @@ class Leaving(QObject):
         else:
             self._save()
 
-    def _ask_where(self) -> int:
+    def ask_where(self) -> int:
         """Whether the run continues without the window, or ends, or the window stays."""
         return self.choose(
             self.tr("Training is running. Close the lab?"),

@@ -258,6 +258,7 @@ class MainWindow(QMainWindow):
 
     def _on_all_ended(self) -> None:
         self._may_close = True
+        self.closing.emit()
         self.close()
         self.left.emit()
 
@@ -375,9 +376,6 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self, self.painted.emit)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        if self._may_close:
-            self.closing.emit()
-            event.accept()
-            return
-        event.ignore()  # the sessions end first; then the window closes itself
-        self.leaving.start()
+        if not self._may_close:  # the sessions end first; then the window closes itself
+            self.leaving.start()
+        event.setAccepted(self._may_close)  # a signal may have ended them while it was asked

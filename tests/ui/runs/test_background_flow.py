@@ -11,56 +11,16 @@ from lora_lab.engine.remote import attach
 from lora_lab.presets import get_preset, list_presets
 from lora_lab.records import ErrorRecord, FolderRecord, State, StateRecord, StepRecord
 from lora_lab.runs.listing import list_runs, summary_of
-from lora_lab.runs.metrics import read_metrics
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.runs import background_flow
 from lora_lab.ui.shell.leaving import CONTINUE, SAVE, STAY
 from lora_lab.ui.style.settings import settings
-from tests.engine.here import StartingHere
 from tests.engine.hosted import hosted
 from tests.engine.talk import Talk, opened
+from tests.ui.runs.moving import LONG, move, steps_of, steps_on
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no sockets of this kind")
-LONG = {"timeout": 60_000}
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Engines on threads of the test's own process."""
-    monkeypatch.setattr(background_flow, "Starting", StartingHere)
-    yield StartingHere.all
-    StartingHere.end_all()
-
-
-@pytest.fixture
-def training(qtbot, here, lab):
-    """The window with digits in training, some steps after the first."""
-    settings().setValue(background_flow.PROPOSED, "yes")
-    lab.told = []
-    lab.notices.shown.connect(lab.told.append)
-    lab.open(changed(get_preset("digits").config, max_steps=10**6))
-    qtbot.waitUntil(lambda: lab.state is State.PAUSED, **LONG)
-    lab.commands.train.trigger()
-    steps_on(qtbot, lab)
-    return lab
-
-
-def steps_on(qtbot, lab, count=20):
-    qtbot.waitUntil(lambda: lab.state is State.RUNNING and lab.sessions.step > 0, **LONG)
-    start = lab.sessions.step
-    qtbot.waitUntil(lambda: lab.sessions.step > start + count, **LONG)
-
-
-def move(qtbot, lab, out=True):
-    lab.commands.background.trigger()
-    qtbot.waitUntil(lambda: lab.sessions.apart is out and lab.state is State.RUNNING, **LONG)
-    steps_on(qtbot, lab)
-
-
-def steps_of(run):
-    return [row["step"] for row in read_metrics(run / "metrics.jsonl")
-            if row["record"] == "StepRecord"]  # fmt: skip
 
 
 def test_out_and_back_and_not_a_step_lost(qtbot, training):
@@ -214,6 +174,18 @@ def test_the_list_says_so_and_attaches_and_stops(qtbot, window, here):
         window.commands.train.trigger()  # another one edits it
         qtbot.waitUntil(lambda: any("this one watches" in words for words in told), **LONG)
         assert one.session.controls.paused
+        one.session.say(StateRecord(State.RUNNING, 5))
+        qtbot.waitUntil(lambda: window.sessions.running, **LONG)
+        again = make_window(new_session, list_presets())
+        again.leaving.where = lambda: pytest.fail("it is not this window's to end")
+        with qtbot.waitSignal(again.painted, **LONG):
+            again.show()
+        assert again.flows.background.show(str(one.run))
+        qtbot.waitUntil(lambda: again.sessions.running, **LONG)
+        again.close()
+        qtbot.waitUntil(lambda: again.closed, **LONG)
+        again.deleteLater()
+        assert live_place(one.run) is not None
         dock.menu.stop.trigger()
         qtbot.waitUntil(lambda: editor.session.join(0), **LONG)
         assert one.session.saved is True
