@@ -128,6 +128,7 @@ def lines(folder: Path) -> list[list[str]]:
         ("numbers", "--preset", "digits", "--steps", "2", "--seeds", "1", "--methods", "lora"),
         ("similarity", "--preset", "digits", "--steps", "2", "--ranks", "1,2", "--seeds", "1"),
         ("claims",),
+        ("queue",),
         ("attach", run),  # which trains nowhere: both say so
         ("stop", run),
         ("desktop",),

@@ -15,6 +15,7 @@ from lora_lab.cli.desktop import desktop
 from lora_lab.cli.dimension import dimension
 from lora_lab.cli.inspect import inspect
 from lora_lab.cli.numbers import numbers
+from lora_lab.cli.queue import queue
 from lora_lab.cli.race import race
 from lora_lab.cli.runs import label, pack, recipe, report, resume, runs, tensorboard, unpack
 from lora_lab.cli.similarity import similarity
@@ -83,6 +84,7 @@ def window(
 
 app.command()(train)
 app.command()(sweep)
+app.command()(queue)
 app.command()(dimension)
 app.command()(numbers)
 app.command()(race)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -115,7 +116,7 @@ def begin_detached(opening: Opening, as_json: bool) -> None:
         raise ConfigError("--detach is for one process. Start it without torchrun.")
     session = begin(with_folder(opening), paused=False)
     with stop_on_signals(lambda: session.request_close(save=False)) as signals:
-        line = _follow(session, lambda line: line.state in BEGUN)
+        line = follow(session, lambda line: line.state in BEGUN)
     if signals:
         raise Interrupted("interrupted while the run was begun; it was ended", signals[0])
     if line.state not in BEGUN:
@@ -137,7 +138,7 @@ def attach(run: Run) -> None:
         path = found(run)
         session = remote.attach(path, watch=True)
         with stop_on_signals(session.let_go) as signals:
-            line = _follow(session, lambda line: False)
+            line = follow(session, lambda line: False)
         if signals:
             name = path.name
             err.print(f"{name} continues in the background; lora-lab stop {name} ends it.")
@@ -148,12 +149,28 @@ def attach(run: Run) -> None:
         err.print(f"{path.name} has ended at step {line.step:,}.")
 
 
-def stop(run: Run, as_json: AsJson = False) -> None:
-    """End a run that trains in the background at the step in hand; it is saved."""
+def stop(
+    run: Annotated[
+        Path | None, typer.Argument(help="Run folder, or the name of one in the runs folder.")
+    ] = None,
+    queue: Annotated[
+        bool, typer.Option("--queue", help="The window's queue, which runs without the window.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """End a run that trains in the background at the step in hand; it is saved.
+
+    With --queue its other runs keep waiting.
+    """
     with plain_errors():
         from lora_lab.engine import remote
         from lora_lab.runs.listing import resumable
 
+        if queue is (run is not None):
+            raise ConfigError("Say which run, or --queue.")
+        if run is None:
+            _stop_queue()
+            return
         path = found(run)
         with stop_on_signals() as signals:
             try:
@@ -170,8 +187,32 @@ def stop(run: Run, as_json: AsJson = False) -> None:
             out.print(f"{words} lora-lab resume {path.name}")
 
 
-def _follow(session: RemoteSession, enough: Any) -> LiveLine:
-    """Show a session until it ends or `enough(line)`; then it is left to itself."""
+def _stop_queue() -> None:
+    from lora_lab import paths
+    from lora_lab.runs.queue_kept import STOP, ask_for, is_kept
+
+    folder = paths.user_data() / "queue"
+    if not is_kept(folder):
+        raise LabError("No queue runs in the background.")
+    ask_for(folder, STOP)
+    with stop_on_signals() as signals:
+        while is_kept(folder):
+            if signals:
+                words = "The queue was asked to end, and may still be saving its run."
+                raise Interrupted(words, signals[0])
+            time.sleep(LOOK)
+    out.print("The queue has ended; what waits is kept for the window or lora-lab queue.")
+
+
+def follow(
+    session: RemoteSession,
+    enough: Callable[[LiveLine], bool],
+    heard: Callable[[Record], object] = lambda record: None,
+) -> LiveLine:
+    """Show a session until it ends or `enough(line)`; then it is left to itself.
+
+    `heard` receives every record.
+    """
     line, told = LiveLine(), -math.inf
     session.start()
     live = Live(console=err, transient=True, auto_refresh=False) if err.is_terminal else None
@@ -181,6 +222,7 @@ def _follow(session: RemoteSession, enough: Any) -> LiveLine:
         while True:
             ended = session.join(LOOK)
             for record in session.drain():
+                heard(record)
                 if words := line.take(record):
                     err.print(words)
             if ended or enough(line):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,9 @@ from rich.console import Console
 from lora_lab import inits, paths, variants
 from lora_lab.cli.headless import drive
 from lora_lab.cli.interrupts import stop_on_signals
+from lora_lab.cli.queue_apart import drive_apart
 from lora_lab.config import RunConfig, changed
+from lora_lab.engine.places import live_place
 from lora_lab.errors import Interrupted, LabError
 from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import describe
@@ -45,34 +48,50 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
     return Experiment.build(changed(config, **plain)).loaded().adaptable
 
 
-def run_queue(queue: Queue, searches: Searches, console: Console) -> int:
+Wanted = Callable[[], str]  # what the queue is asked for by another: GIVE, STOP, or ""
+
+
+def run_queue(
+    queue: Queue, searches: Searches, console: Console, wanted: Wanted | None = None
+) -> int:
     """Train every waiting item in order, and what the queue's searches choose behind them.
 
-    Returns the number of the signal that ended it early, or 0.
+    With `wanted` each trains in a process of its own, until the queue is wanted elsewhere; one that
+    does so already is followed. Returns the number of the signal that ended it early, or 0.
 
     A run that fails as the signal comes has failed, and the next one is not begun all the same.
     Raises LabError where the queue itself cannot be kept.
     """
     with stop_on_signals() as signals:
-        _run_all(queue, searches, console, signals)
+        _run_all(queue, searches, console, signals, wanted)
     return signals[0] if signals else 0
 
 
-def _run_all(queue: Queue, searches: Searches, console: Console, signals: list[int]) -> None:
+def _run_all(
+    queue: Queue, searches: Searches, console: Console, signals: list[int], wanted: Wanted | None
+) -> None:
     number, total = 0, len(queue.waiting) + searches.left
-    while not signals and (item := searches.next()) is not None:
+    while (
+        not signals
+        and not (wanted is not None and wanted())
+        and (item := searches.next()) is not None
+    ):
         number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
-        resumes = item.resumes
-        folder = Path(item.run) if resumes else _new_folder(item)
+        going, resumes = is_apart(item), item.resumes
+        folder = Path(item.run) if going or resumes else _new_folder(item)
         queue.note(item.id, state=RUNNING, run=str(folder), message="")
         parameters = item.parameters
         try:
-            opening = Resume.at(folder) if resumes else New(item.config, folder)
+            opening = Resume.at(folder) if resumes and not going else New(item.config, folder)
             searches.begin(item)
-            facts = drive(opening, console, signals=signals, unpromising=searches.unpromising)
-            parameters = facts["parameters"]["adapter"]
-            state, message = WAITING if facts["interrupted"] else searches.end_state, ""
+            if wanted is not None:
+                state, parameters = drive_apart(opening, searches, signals, wanted)
+            else:
+                facts = drive(opening, console, signals=signals, unpromising=searches.unpromising)
+                parameters = facts["parameters"]["adapter"]
+                state = WAITING if facts["interrupted"] else searches.end_state
+            message = ""
         except Interrupted as error:
             state, message = WAITING, ""
             console.print(str(error))
@@ -95,6 +114,11 @@ def _run_all(queue: Queue, searches: Searches, console: Console, signals: list[i
         searches.tell(item.id)
 
 
+def is_apart(item: Item) -> bool:
+    """Whether it trains in a process of its own now."""
+    return bool(item.run) and live_place(item.run) is not None
+
+
 def _new_folder(item: Item) -> Path:
     """A folder of its own, named beforehand so that a killed run is found again."""
     name = f"{time.strftime('%Y%m%d-%H%M%S')}-{item.config.preset or 'run'}-{item.id[:4]}"
@@ -106,7 +130,7 @@ def _reached(folder: Path, name: str) -> dict[str, Any]:
     try:
         run = summary_of(folder)
         name_run(folder, name)
-    except LabError:  # it could not be opened, so there is none
-        return {"run": ""}
+    except LabError:  # it could not be opened, so there is none; or it is being opened
+        return {"run": ""} if live_place(folder) is None else {}
     seconds = run.seconds if run.seconds == run.seconds else 0.0
     return {"step": run.step, "max_steps": run.max_steps, "best": run.best, "seconds": seconds}

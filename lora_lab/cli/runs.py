@@ -80,6 +80,7 @@ def runs(
     with plain_errors():
         from lora_lab import paths
         from lora_lab.runs.listing import list_runs
+        from lora_lab.runs.queue_kept import is_kept
 
         where = folder or paths.runs()
         listed, apart = list_runs(where), in_background()
@@ -114,6 +115,8 @@ def runs(
             out.print("lora-lab resume NAME continues one that was interrupted.")
         if any(os.path.realpath(run.path) in apart for run in listed):
             out.print("lora-lab attach NAME shows one that trains in the background; stop ends it.")
+        if is_kept(paths.user_data() / "queue"):
+            out.print("The queue continues without a window; lora-lab stop --queue ends it.")
 
 
 def label(

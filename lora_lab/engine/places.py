@@ -102,6 +102,8 @@ class Place:
     def clear(self) -> None:
         """Put away what an engine leaves behind that ends; its folder with it."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            self.folder.parent.rmdir()  # where it was the last one
 
 
 def new_place(run: Path) -> Place:

@@ -18,11 +18,11 @@ from lora_lab.engine.lines import HANDS_OVER, is_own_user
 from lora_lab.engine.places import Place, live_place, new_place, sweep
 from lora_lab.errors import Cancelled, LabError, system_reason
 from lora_lab.runs.own_files import PRIVATE
+from lora_lab.runs.queue_kept import WANTED, mark_kept
 
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from lora_lab.engine.process import main; main()"
-)
+PLACES = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
+START = "from lora_lab.engine.process import main; main()"
+QUEUE, QUEUE_LOG = "from lora_lab.__main__ import main; main()", "queue.log"
 LOADING = 120.0  # seconds in which a process opens its door; a busy disk imports slowly
 LOOK = 0.02  # seconds between two looks whether it has
 CONNECT = 5.0  # seconds
@@ -40,6 +40,33 @@ def can_start() -> str:
     return "A run in a process of its own needs sockets that this system's Python does not have."
 
 
+def start_queue(folder: Path, agreed: bool) -> None:
+    """Let a process without a window continue the queue in `folder`; raises LabError.
+
+    `agreed`: whether a person has agreed to run the code that its runs name.
+    """
+    if reason := can_start():
+        raise LabError(reason)
+    (folder / WANTED).unlink(missing_ok=True)  # meant for an earlier one
+    try:
+        more = ["--run-factory"] if agreed else []
+        mark_kept(folder, _outliving(QUEUE, ["queue", *more], folder / QUEUE_LOG).pid)
+    except OSError as error:
+        raise LabError(f"The queue cannot continue by itself: {system_reason(error)}.") from error
+
+
+def _outliving(code: str, arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+    """A process of this lab that a closed terminal does not end; raises OSError."""
+    with open(log, "ab") as words:
+        return subprocess.Popen(
+            [sys.executable, "-c", PLACES + code, json.dumps(paths.of_imports()), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=words,
+            stderr=words,
+            start_new_session=True,
+        )
+
+
 class Starting:
     """One process on its way to its open door."""
 
@@ -53,14 +80,7 @@ class Starting:
         self.place = new_place(run)
         try:
             self.place.folder.mkdir(PRIVATE, parents=True, exist_ok=True)
-            with open(self.place.log, "ab") as log:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-c", START, json.dumps(paths.of_imports()), str(run)],
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,  # a closed terminal is not its end
-                )
+            self._process = _outliving(START, [str(run)], self.place.log)
         except OSError as error:
             raise LabError(f"No engine could be started: {system_reason(error)}.") from error
         self._until = time.monotonic() + LOADING

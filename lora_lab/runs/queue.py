@@ -10,6 +10,7 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -24,6 +25,7 @@ from lora_lab.runs.listing import Seconds, Steps, resumable, summary_of
 from lora_lab.runs.lock import RunLock, is_live
 from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
 from lora_lab.runs.own_files import checked as door
+from lora_lab.runs.queue_kept import KEPT
 
 WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
 PRUNED = "pruned"  # ended by its search, since it promised nothing
@@ -92,6 +94,8 @@ class Queue:
             raise LabError(
                 "The queue is in use by another window or process of the lab. Close it there first."
             ) from None
+        with suppress(OSError):
+            (folder / KEPT).unlink(missing_ok=True)  # of whoever had it before
         try:
             self.items = tuple(_woken(item) for item in _read(folder / FILE))
         except LabError:

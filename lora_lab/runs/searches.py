@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.records import EvalRecord, Record
+from lora_lab.records import EvalRecord, Record, State, StateRecord
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, Item, Queue
 from lora_lab.runs.search import FOLDER, PLAN, Plan, Search
 
@@ -99,6 +99,16 @@ class Searches:
     def end_state(self) -> str:
         """What a run that has come to an end by itself is."""
         return PRUNED if self._pruned else DONE
+
+    def ended_as(self, record: StateRecord) -> str | None:
+        """What the run in hand is once it has said this; None: it goes on."""
+        return {
+            State.FINISHED: DONE,
+            # There are words where it went no better.
+            State.STOPPED: PRUNED if self._pruned else DONE if record.message else ABORTED,
+            State.FAILED: FAILED,
+            State.PAUSED: FAILED if record.message else None,  # it cannot go on by itself
+        }.get(record.state)
 
     def tell(self, id: str) -> None:
         """Tell the search of an item how it has ended, if it has."""

@@ -84,6 +84,10 @@ def run(
         gc.freeze()  # what the window is made of stays: no later search goes through it
         gc.enable()
         window.flows.runs.look_for_interrupted()
+        if data or not window.flows.queue.find_again(begin):
+            begin()
+
+    def begin() -> None:
         if not data and window.flows.background.find_again():
             return
         if chosen.needs_data and not config.data:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,12 +13,14 @@ from PySide6.QtWidgets import QWidget
 
 from lora_lab import paths
 from lora_lab.config import RunConfig
+from lora_lab.engine.start import start_queue
 from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.progress import Report
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.listing import RunSummary, list_runs
 from lora_lab.runs.queue import Queue
+from lora_lab.runs.queue_kept import GIVE, ask_for, is_kept
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.opening import New
 from lora_lab.ui.notices.notices import Notices
@@ -29,7 +32,10 @@ from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.widgets.background import Works
 from lora_lab.ui.widgets.dialogs import bring_to_front
 
+log = logging.getLogger("lora_lab.queue")
 SHOW_MS = 200  # between two looks at the figures of the run in hand
+LOOK_MS = 50  # between two looks whether the queue was handed over
+PATIENCE = 60.0  # seconds in which that is done: a process that starts may be loading libraries
 ENOUGH = 5  # steps that must have been made before their speed is believed
 
 
@@ -50,6 +56,11 @@ class QueueFlow(QObject):
         """`requested` is a config with what the docks say; `open` opens one, or a run to resume."""
         super().__init__(window)
         self._sessions, self._overlays, self._notices = sessions, overlays, notices
+        self._folder = paths.user_data() / "queue"
+        self._taken: Callable[[bool], object] | None = None  # what follows a queue handed over
+        self._until = 0.0
+        self._look = QTimer(self, interval=LOOK_MS, timeout=self._look_for_queue)
+        self.continues: Callable[[], bool] = lambda: False  # the window ends, its runs train on
         self._requested, self._open, self._window = requested, open, window
         self._loaded: LoadedRecord | None = None
         self._pace: dict[tuple[object, ...], float] = {}  # seconds per step, by what it depends on
@@ -67,7 +78,7 @@ class QueueFlow(QObject):
 
     def start(self) -> None:
         """Show the queue; its file is read the first time."""
-        if self.dialog is None and not self._read():
+        if not self._ready(self.start):
             return
         self._show_base()
         self._show()
@@ -76,18 +87,25 @@ class QueueFlow(QObject):
 
     def train(self, configs: Sequence[RunConfig]) -> None:
         """Put runs at the end that are not there yet, and begin with the first that waits."""
-        if self.dialog is None and not self._read():
+        if not self._ready(lambda: self.train(configs)):
             return
         waiting = [item.config for item in self.runner.queue.items if not item.ended]
         self._add([config for config in configs if config not in waiting])
         self.runner.start()
 
     def close(self) -> None:
-        """Keep what waits, and end what is still being read."""
+        """Keep what waits, and end what is still being read.
+
+        Where the window's run continues without it, so does the queue.
+        """
         self._soon.stop()
+        self._look.stop()
         self._works.finish()
         if self.runner is not None:
+            outlives = self.on and self.continues()
             self.runner.close()
+            if outlives:
+                self._go_on_without()
         for dialog in (self.dialog, self.old_runs):
             if dialog is not None:
                 dialog.close()
@@ -96,9 +114,70 @@ class QueueFlow(QObject):
         """What a step of such a run took where one was measured; nan elsewhere."""
         return self._pace.get(_pace_key(config), math.nan)
 
+    @property
+    def on(self) -> bool:
+        """Whether runs of the queue follow each other now."""
+        return self.runner is not None and self.runner.on
+
+    def find_again(self, instead: Callable[[], object]) -> bool:
+        """Continue the queue that ran without the window; whether there is one.
+
+        `instead` is done where nothing of it is left to show.
+        """
+        if self.dialog is not None or not is_kept(self._folder):
+            return False
+
+        def taken(read: bool) -> None:
+            if read and (self.runner.queue.waiting or self.runner.searches.left):
+                self.runner.start()
+            else:
+                instead()
+
+        self._take_over(taken)
+        return True
+
+    def _ready(self, then: Callable[[], object]) -> bool:
+        """Whether the queue is read; where it is kept without a window, `then` follows later."""
+        if self.dialog is not None or not is_kept(self._folder):
+            return self.dialog is not None or self._read()
+
+        def taken(read: bool) -> None:
+            if read:
+                then()
+                self.runner.start()
+
+        self._take_over(taken)
+        return False
+
+    def _take_over(self, taken: Callable[[bool], object]) -> None:
+        """Ask for the queue; `taken` is told whether it was read."""
+        try:
+            ask_for(self._folder, GIVE)
+        except LabError as error:
+            self._notices.error(str(error))
+        self._taken, self._until = taken, monotonic() + PATIENCE
+        self._look.start()
+
+    def _look_for_queue(self) -> None:
+        if is_kept(self._folder) and monotonic() < self._until:
+            return
+        self._look.stop()
+        taken, self._taken = self._taken, None
+        if taken is not None:
+            taken(self._read())
+
+    def _go_on_without(self) -> None:
+        """Let a process without a window keep the queue; nobody is there to be told otherwise."""
+        items, searches = self.runner.queue.waiting, self.runner.searches
+        factories = {item.config.factory for item in items} | searches.factories
+        try:
+            start_queue(self._folder, all(map(_is_agreed, factories - {""})))
+        except LabError:
+            log.exception("the queue does not continue")
+
     def _read(self) -> bool:
         try:
-            queue = Queue(paths.user_data() / "queue")
+            queue = Queue(self._folder)
         except LabError as error:
             self._notices.error(str(error))
             return False
@@ -245,6 +324,12 @@ class QueueFlow(QObject):
             return
         self.old_runs.hide()
         use(config)
+
+
+def _is_agreed(factory: str) -> bool:
+    from lora_lab.models.factory import is_agreed  # torch comes with it
+
+    return is_agreed(factory)
 
 
 def _alike(one: RunConfig, other: RunConfig) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from lora_lab.engine.places import live_place
+from lora_lab.engine.remote import RemoteSession
 from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import (
@@ -21,13 +23,12 @@ from lora_lab.records import (
     EvalRecord,
     FolderRecord,
     Record,
-    State,
     StateRecord,
     StepRecord,
 )
 from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import name_run
-from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, RUNNING, WAITING, Item, Queue
+from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Queue
 from lora_lab.runs.searches import Searches
 from lora_lab.training.opening import New, Opening, Resume
 from lora_lab.ui.session.sessions import Sessions
@@ -117,13 +118,17 @@ class QueueRunner(QObject):
             self.pause()
             self.news.emit(self._outcome())
             return
-        resumes = item.resumes
+        apart = bool(item.run) and live_place(item.run) is not None
+        resumes = apart or item.resumes
         begun = {} if resumes else {"run": "", "step": 0, "best": math.nan, "seconds": 0.0}
         self._id, self._session = item.id, 0
         self._stands, self._why, self._cancelled = False, "", False
         self.searches.begin(item)
         self._note(state=RUNNING, message="", **begun)
         self.changed.emit()
+        if apart:
+            self._follow(item)
+            return
         try:
             opening = Resume.at(Path(item.run)) if resumes else New(item.config)
         except LabError as error:
@@ -132,6 +137,16 @@ class QueueRunner(QObject):
         self._session = self._open(opening)
         if not self._session:  # the person would not have it
             self._give_back()
+
+    def _follow(self, item: Item) -> None:
+        """It trains in a process of its own already: show it, and follow it to its end."""
+        sessions, run = self._sessions, Path(item.run)
+        if sessions.apart and sessions.folder == run:
+            self._session, self._stands = sessions.id, True
+            if sessions.paused:
+                sessions.toggle()
+        else:
+            self._session = sessions.show(RemoteSession(run, config=item.config))
 
     def _give_back(self, words: str = "") -> None:
         """The item waits again and the queue with it."""
@@ -209,20 +224,9 @@ class QueueRunner(QObject):
     def _on_state(self, record: StateRecord) -> None:
         if not self._id or not self._shown_is_ours():
             return
-        becomes = {
-            State.FINISHED: DONE,
-            State.STOPPED: self._stopped(record.message),
-            State.FAILED: FAILED,
-            State.PAUSED: FAILED if record.message else None,  # words: it cannot go on by itself
-        }.get(record.state)
+        becomes = self.searches.ended_as(record)
         if becomes is not None:
             self._end(becomes, record.message if becomes == FAILED else "")
-
-    def _stopped(self, words: str) -> str:
-        """What a run is that was ended; there are words where it went no better."""
-        if self.searches.end_state == PRUNED:
-            return PRUNED
-        return DONE if words else ABORTED
 
     def _on_stepped(self, record: StepRecord) -> None:
         self._move(step=record.step, seconds=record.seconds)
@@ -256,7 +260,7 @@ class QueueRunner(QObject):
             self._why = record.message
 
     def _on_opening_failed(self) -> None:
-        if not self._id or self._stands:
+        if not self._id or self._stands or self._sessions.leaving:
             return
         if self._why:
             self._end(FAILED, self._why)

@@ -88,6 +88,8 @@ class Flows(QObject):
         self.queue = QueueFlow(
             sessions, self.overlays, notices, window.requested_config, window.begin, window
         )
+        self.queue.continues = lambda: window.leaving.continues
+        window.leaving.queued = lambda: self.queue.on
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
         self.undo = UndoFlow(sessions, window.hyper_dock, window.setup_dock, commands, window)
         self.adapter = AdapterFlow(sessions, notices, window.open, window.requested_config, window)

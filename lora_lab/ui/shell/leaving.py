@@ -35,7 +35,9 @@ class Leaving(QObject):
         self.choose: Callable[[str, str, Sequence[str]], int] = partial(choose, window)
         self.background: BackgroundFlow | None = None  # once there is one
         self.where: Callable[[], int] = self.ask_where  # one of CONTINUE, SAVE, STAY
+        self.queued: Callable[[], bool] = lambda: False  # whether runs of the queue follow
         self.pending = self._asks = False
+        self.continues = False  # what trains continues without the window, by the person's choice
         self._words = ("", "", "")  # the question, and two of its answers
         self._then: Callable[[bool], object] = lambda may: None  # whether the run may go
         self._resume = False  # the run was training when it was asked to end
@@ -58,15 +60,18 @@ class Leaving(QObject):
     def _is_to_end(self) -> bool:
         """Whether the shown run ends with the window; what else becomes of it is begun here."""
         sessions, background = self._sessions, self.background
+        self.continues = True
         if sessions.moving or (sessions.apart and not sessions.edits):
             self.allowed.emit()  # it is saved, and trains there once it is open; or it is another's
             return False
         if background is not None and background.saving:
             background.follow_with(self.allowed.emit)
             return False
-        if not sessions.running:
+        self.continues = False
+        between = sessions.opening and self.queued()  # two runs of the queue
+        if not (sessions.running or between):
             return True
-        if background is None or not background.may_continue:
+        if background is None or not (background.may_continue or between):
             return self._ask(
                 self.tr("Training is running. Close the lab?"),
                 self.tr("The current step is finished and the adapter is saved."),
@@ -78,6 +83,7 @@ class Leaving(QObject):
             answer = self.where()
         finally:
             background.held = False
+        self.continues = answer == CONTINUE
         if answer == STAY:
             background.follow_with()
         elif answer == SAVE or not background.may_continue:  # it may have ended meanwhile

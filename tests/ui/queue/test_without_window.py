@@ -1,0 +1,156 @@
+"""A queue continues when its window is closed, and a window that opens takes it over."""
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from lora_lab import paths
+from lora_lab.config import changed
+from lora_lab.engine.places import live_place, live_places
+from lora_lab.presets import get_preset
+from lora_lab.records import State
+from lora_lab.runs.queue import RUNNING, WAITING, Queue
+from lora_lab.runs.queue_kept import GIVE, is_kept, kept
+from lora_lab.ui.queue import flow
+from lora_lab.ui.runs import background_flow
+from lora_lab.ui.shell.leaving import CONTINUE, STAY
+from lora_lab.ui.style.settings import settings
+from tests.engine.here import StartingHere
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="has no sockets of this kind")
+LONG = {"timeout": 60_000}
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Engines on threads of the test's own process, and no process that keeps a queue."""
+    begun = []
+    monkeypatch.setattr(background_flow, "Starting", StartingHere)
+    monkeypatch.setattr(flow, "start_queue", lambda *asked: begun.append(asked))
+    settings().setValue(background_flow.PROPOSED, "yes")
+    yield begun
+    StartingHere.end_all()
+
+
+def folder():
+    return paths.user_data() / "queue"
+
+
+def line_up(count=2):
+    queue = Queue(folder())
+    queue.add([changed(get_preset("digits").config, max_steps=10**6)] * count)
+    queue.close()
+
+
+def states():
+    """As they stand in the file, which nobody has."""
+    queue = Queue(folder())
+    queue.close()
+    return [item.state for item in queue.items]
+
+
+@pytest.fixture
+def lined(qtbot, here, lab):
+    """The window with a queue of two, the first of them in training."""
+    line_up()
+    lab.commands.queue.trigger()
+    lab.flows.queue.dialog.start_button.click()
+    qtbot.waitUntil(lambda: lab.sessions.step > 20 and lab.sessions.folder is not None, **LONG)
+    return lab
+
+
+def test_closed_it_goes_on_with_the_run_that_has_moved(qtbot, lined, here):
+    lab, run = lined, lined.sessions.folder
+    lab.leaving.where = lambda: STAY
+    lab.close()
+    lab.leaving.where = lambda: CONTINUE
+    lab.close()
+    qtbot.waitUntil(lambda: lab.closed, **LONG)
+    assert here == [(folder(), True)]
+    assert live_place(run) is not None
+    queue = Queue(folder())
+    queue.close()
+    assert [item.run for item in queue.items] == [str(run), ""]
+    assert [item.state for item in queue.items] == [WAITING, WAITING]
+
+
+def test_saved_and_ended_it_waits(qtbot, lined, here):
+    lined.close()  # save and end
+    qtbot.waitUntil(lambda: lined.closed, **LONG)
+    assert here == []
+    assert live_places() == {}
+    assert states() == [WAITING, WAITING]
+
+
+def test_closed_between_two_runs_it_goes_on_as_well(qtbot, here, lab):
+    line_up()
+    lab.commands.queue.trigger()
+    lab.leaving.where = lambda: CONTINUE
+    lab.flows.queue.dialog.start_button.click()
+    assert lab.sessions.opening
+    lab.close()
+    qtbot.waitUntil(lambda: lab.closed, **LONG)
+    assert here == [(folder(), True)]
+    assert states() == [WAITING, WAITING]
+
+
+class Keeper:
+    """A process without a window, as far as a window sees it: a thread that has the queue."""
+
+    def __init__(self):
+        self.asked, self.ready = "", threading.Event()
+        self.thread = threading.Thread(target=self._keep)
+        self.thread.start()
+        assert self.ready.wait(20)
+
+    def _keep(self):
+        queue = Queue(folder())
+        with kept(folder()) as wanted:
+            self.ready.set()
+            wait_until(wanted)
+            self.asked = wanted()
+        queue.close()
+
+
+def test_a_window_that_opens_goes_on_with_it(qtbot, here, lab):
+    line_up()
+    run = paths.runs() / "first"
+    first = Queue(folder())
+    lab.open(first.items[0].config)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, **LONG)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.step > 20 and lab.sessions.folder is not None, **LONG)
+    lab.commands.background.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.apart and lab.state is State.RUNNING, **LONG)
+    run = lab.sessions.folder
+    first.note(first.items[0].id, run=str(run), state=RUNNING)
+    first.close()
+    lab.open(get_preset("known-rank").config)  # so that the run is not shown
+    qtbot.waitUntil(lambda: lab.sessions.folder is None and lab.state is State.PAUSED, **LONG)
+    keeper = Keeper()
+    assert is_kept(folder())
+    nothing = []
+    assert lab.flows.queue.find_again(lambda: nothing.append(1))
+    qtbot.waitUntil(lambda: lab.sessions.folder == run and lab.state is State.RUNNING, **LONG)
+    keeper.thread.join(20)
+    assert keeper.asked == GIVE
+    assert not nothing
+    assert lab.flows.queue.on
+    assert [i.state for i in lab.flows.queue.runner.queue.items] == [RUNNING, WAITING]
+    assert len(live_places()) == 1, "and nothing was begun a second time"
+    lab.flows.queue.runner.abort()
+    qtbot.waitUntil(lambda: lab.flows.queue.runner.queue.items[1].state == RUNNING, **LONG)
+
+
+def test_a_queue_with_nothing_left_is_taken_over_and_the_window_opens_as_ever(qtbot, here, lab):
+    line_up(0)
+    keeper, opened = Keeper(), []
+    assert lab.flows.queue.find_again(lambda: opened.append(1))
+    qtbot.waitUntil(lambda: bool(opened), **LONG)
+    keeper.thread.join(20)
+    assert not lab.flows.queue.find_again(lambda: None)
+    assert not lab.flows.queue.on
+    assert not Path(folder() / "wanted").exists()
