@@ -23,7 +23,7 @@ from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
 from lora_lab.runs.holding import Holding
 from lora_lab.runs.own_files import open_own, well_formed
-from lora_lab.runs.row_shape import flaw
+from lora_lab.runs.row_shape import flaw, known
 
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 10.0
@@ -202,6 +202,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         return [row for row in rows if row is not None]
     except OSError as error:
         raise LabError(f"{path} cannot be read: {system_reason(error)}.") from error
+
+
+def read_sound(path: Path) -> list[dict[str, Any]]:
+    """Those of `read_metrics` that this lab has; raises LabError for one that is none as well."""
+    rows = [row for row in read_metrics(path) if known(row)]
+    for row in rows:
+        if part := flaw(row):
+            raise damaged(path, row, part)
+    return rows
 
 
 def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:

@@ -14,11 +14,13 @@ import torch
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
+from lora_lab.names import shown
 from lora_lab.runs.own_files import plain_json, read_own
 
 FOLDER = "snapshots"
 NAME = re.compile(r"step-(\d{9,12})\.safetensors")
 LARGEST = 2**34  # bytes of one
+FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
 def steps_of(count: int, last: int) -> tuple[int, ...]:
@@ -69,8 +71,9 @@ def read_snapshot(run: Path, step: int) -> dict[str, LayerWeights]:
 
 def _layer(name: str, tensors: dict[str, torch.Tensor], scaling: float) -> LayerWeights:
     A, B = tensors[f"{name}|A"], tensors[f"{name}|B"]
-    if A.dim() != 2 or B.dim() != 2 or B.shape[1] != A.shape[0] or not math.isfinite(scaling):
-        raise LabError(f"{name} is no pair of factors")
+    pair = A.dim() == B.dim() == 2 and 0 < len(A) == B.shape[1] and math.isfinite(scaling)
+    if not pair or not all(X.dtype in FLOATS and X.isfinite().all() for X in (A, B)):
+        raise LabError(f"{shown(name)} is no pair of factors")
     return LayerWeights(name, A, B, alpha=scaling * len(A), scaling=scaling)
 
 

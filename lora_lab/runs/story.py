@@ -14,8 +14,7 @@ from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.runs.listing import METRICS
-from lora_lab.runs.metrics import ENDS, damaged, read_metrics
-from lora_lab.runs.row_shape import flaw, known
+from lora_lab.runs.metrics import ENDS, read_sound
 from lora_lab.runs.saved_config import SavedConfig
 
 Row = dict[str, Any]
@@ -106,10 +105,7 @@ def story_of(run: Path) -> Story:
     Raises LabError where it is none, has no record of its model, or one that is damaged.
     """
     saved = SavedConfig.read(run)
-    rows = tuple(row for row in read_metrics(run / METRICS) if known(row))
-    for row in rows:
-        if part := flaw(row):
-            raise damaged(run / METRICS, row, part)
+    rows = tuple(read_sound(run / METRICS))
     story = Story(run, saved.about, saved.config, rows, saved.origin)
     if story.last("LoadedRecord") is None:
         raise LabError(f"{run.name} has no record of a model that was opened; train it first.")

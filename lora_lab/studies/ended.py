@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -16,7 +17,7 @@ from lora_lab.errors import LabError
 from lora_lab.records import State
 from lora_lab.runs.inputs import with_whole_paths
 from lora_lab.runs.listing import GOING, METRICS, summary_of
-from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.metrics import read_sound
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.studies.base import StudyBase
 
@@ -88,9 +89,10 @@ class Shelf:
             if path in self._read:
                 return self._read[path]
             # What has not ended is looked at again: its end may be on its way to the disk.
-            if (found := self._ended(path, config)) is not None:
-                self._read[path] = found
-                return found
+            with suppress(LabError):  # a damaged one tells nothing, and hides none of the others
+                if (found := self._ended(path, config)) is not None:
+                    self._read[path] = found
+                    return found
         return None
 
     def missing(self, configs: Iterable[RunConfig]) -> tuple[RunConfig, ...]:
@@ -102,7 +104,7 @@ class Shelf:
         state = summary_of(path).state
         if state in GOING:
             return None
-        rows = read_metrics(path / METRICS)
+        rows = read_sound(path / METRICS)
         kinds = {row["record"] for row in rows}
         if "NonFiniteRecord" in kinds:
             return Ended(path, config, math.inf, 0.0, math.inf)
@@ -131,7 +133,7 @@ def result_of(
 def _balanced(row: dict[str, Any], classes: tuple[str, ...], new: tuple[str, ...]) -> float:
     """Accuracy, half on the new classes and half on the others; without new ones of each alike."""
     correct, total = row.get("correct") or (), row.get("total") or ()
-    if not sum(total):
+    if not sum(total) or len(correct) != len(total):
         accuracy = row.get("accuracy")
         return math.nan if accuracy is None else float(accuracy)
     learned = [i for i, name in enumerate(classes) if name in new]

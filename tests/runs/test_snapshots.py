@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.config import changed
@@ -44,6 +45,27 @@ def test_a_damaged_one_is_refused_by_name(tmp_path, data):
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "step-000000007.safetensors").write_bytes(data)
     with pytest.raises(LabError, match="step-000000007"):
+        read_snapshot(tmp_path, 7)
+
+
+PAIR = {"fc1|A": torch.ones(2, 3), "fc1|B": torch.ones(4, 2)}
+
+
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        PAIR | {"fc1|A": torch.full((2, 3), torch.nan)},
+        PAIR | {"fc1|A": torch.ones(2, 3, dtype=torch.int32)},
+        PAIR | {"fc1|B": torch.ones(4, 2).to(torch.float8_e4m3fn)},
+        {"fc1|A": torch.ones(0, 3), "fc1|B": torch.ones(4, 0)},
+    ],
+    ids=["nan", "whole numbers", "8 bits", "empty"],
+)
+def test_what_are_no_factors_is_refused_by_name(tmp_path, tensors):
+    (tmp_path / FOLDER).mkdir()
+    path = tmp_path / FOLDER / "step-000000007.safetensors"
+    save_file(tensors, path, {"scaling": '{"fc1": 1.0}'})
+    with pytest.raises(LabError, match="'fc1' is no pair of factors"):
         read_snapshot(tmp_path, 7)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import pytest
 import torch
@@ -262,3 +263,43 @@ def test_a_run_whose_end_is_still_on_its_way_is_looked_at_again(digits, tmp_path
         assert shelf.of(config) is None
     (path / SUMMARY).write_bytes(written)
     assert shelf.of(config).path == path
+
+
+STEP = {"record": "StepRecord", "step": 1, "loss": 1.0, "learning_rate": 0.1, "seconds": 0.0}
+EVAL = {"record": "EvalRecord", "step": 1, "enabled": True, "loss": 1.0, "accuracy": None,
+        "correct": [], "total": [], "seconds": 0.0}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        None,
+        [{"record": "StepRecord"}],
+        [STEP | {"loss": 10**400}],
+        [STEP, EVAL | {"loss": "x"}],
+        [STEP, EVAL | {"total": 5}],
+        [{"record": "ResumedRecord", "step": "x"}],
+    ],
+    ids=["no file", "no loss", "a long number", "words", "no list", "resumed nowhere"],
+)
+def test_a_damaged_run_is_no_evidence_and_hides_none(digits, tmp_path, rows):
+    config = plan(digits, SMALL).by_rank[1, 1e-2, 0]
+    train_all([config], tmp_path)
+    other = shutil.copytree(tmp_path / "run-000", tmp_path / "run-001")  # the newer one
+    (other / METRICS).unlink()
+    if rows is not None:
+        (other / METRICS).write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    shelf = Shelf(digits, tmp_path)
+    shelf.look()
+    assert shelf.of(config).path == tmp_path / "run-000"
+
+
+def test_records_that_no_lab_writes_are_passed_over(digits, tmp_path):
+    config = plan(digits, SMALL).by_rank[1, 1e-2, 0]
+    train_all([config], tmp_path)
+    strange = [{"a": 1}, {"record": [1]}, EVAL | {"correct": [1], "total": [1, 2]}]
+    with (tmp_path / "run-000" / METRICS).open("a") as file:
+        file.writelines(f"{json.dumps(row)}\n" for row in strange)
+    shelf = Shelf(digits, tmp_path)
+    shelf.look()
+    assert shelf.of(config).path == tmp_path / "run-000"
