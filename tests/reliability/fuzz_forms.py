@@ -19,6 +19,7 @@ from PIL import Image
 
 from tests.reliability.fuzz_adapter_forms import adapter_forms
 from tests.reliability.fuzz_data_forms import data_forms
+from tests.reliability.fuzz_engine_forms import engine_forms
 from tests.reliability.fuzz_form import Form, lines, of_header, of_table, spelled, within
 from tests.reliability.fuzz_model_forms import model_forms
 
@@ -216,6 +217,7 @@ def forms() -> dict[str, Form]:
         **data_forms(),
         **model_forms(),
         **adapter_forms(),
+        **engine_forms(),
         "matrix": Form("x.csv", lambda: b"1, 2/3, 4e-3\n-1 2 3\n", read_matrix),
     }
     for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
