@@ -19,6 +19,7 @@ from pydantic import Field
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError, not_written
 from lora_lab.names import is_text
+from lora_lab.records import State
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.own_files import Door, Kind, checked, read_table
 
@@ -29,6 +30,7 @@ LABEL = "label.json"  # name and note: what people call a run
 LONGEST = 2000  # characters of a name or a note
 INTERRUPTED, DAMAGED = "interrupted", "damaged"
 GOING = ("loading", "running", "paused")  # states that end with the process
+ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 
 Steps = Annotated[int, Field(ge=0, lt=2**53)]
 Seconds = Annotated[float, Field(ge=0, le=1e12)]  # a clock shows no infinity

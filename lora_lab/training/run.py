@@ -9,11 +9,11 @@ from lora_lab.config import RULES, Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.progress import Report, silent
-from lora_lab.records import CancelledRecord, FolderRecord, Look, Record, State, StateRecord
+from lora_lab.records import CancelledRecord, FolderRecord, Look, Record, StateRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import changes, with_whole_paths
-from lora_lab.runs.listing import METRICS, written_state
+from lora_lab.runs.listing import ENDED, METRICS, written_state
 from lora_lab.runs.past import past_records
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.controls import Controls
@@ -29,8 +29,6 @@ from lora_lab.training.saving.go_back import branch_off
 from lora_lab.training.saving.journal import Journal
 from lora_lab.training.saving.snapshots import Snapshots
 from lora_lab.training.saving.state import restore, resumed_record
-
-ENDED = (State.FINISHED, State.STOPPED)
 
 
 def run(

@@ -2,6 +2,7 @@
 
 import io
 import signal
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -164,12 +165,17 @@ def test_what_is_refused_at_the_end_is_not_said_to_be_saved(tmp_path, monkeypatc
         driven(tmp_path / "run", monkeypatch, StepRecord, 25)
 
 
-def test_a_refusal_that_is_made_good_is_no_failure(tmp_path, monkeypatch):
-    real, refused = autosave.write_checkpoint, []
+@pytest.mark.parametrize("late", [False, True])
+def test_a_refusal_that_is_made_good_is_no_failure(tmp_path, monkeypatch, late):
+    """`late`: the disk answers only when the run ends and waits for it."""
+    real, refused, ending = autosave.write_checkpoint, [], threading.Event()
+    wait = autosave.Autosave.wait
+    monkeypatch.setattr(autosave.Autosave, "wait", lambda saves: (ending.set(), wait(saves)))
 
     def refusing(path, step, *arguments):
         if not refused:
             refused.append(step)
+            assert not late or ending.wait(60)
             raise OSError(28, "No space left on device")
         return real(path, step, *arguments)
 

@@ -18,6 +18,7 @@ from lora_lab.errors import Cancelled, LabError
 from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     AppliedRecord,
+    CheckpointRecord,
     ErrorRecord,
     EvalRecord,
     FolderRecord,
@@ -30,7 +31,7 @@ from lora_lab.records import (
 )
 from lora_lab.runs.checkpoints import forget_after
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import METRICS, written_state
+from lora_lab.runs.listing import ENDED, METRICS, written_state
 from lora_lab.training.commands import Save
 from lora_lab.training.devices import is_lost
 from lora_lab.training.experiment import Experiment
@@ -39,7 +40,6 @@ from lora_lab.training.saving.record_writer import RecordWriter
 from lora_lab.training.saving.run_home import RunHome
 
 GESTURE_SECONDS = 2.0  # edits that follow each other sooner are one movement of a hand
-ENDED = (State.FINISHED, State.STOPPED)
 
 
 class Journal:
@@ -221,8 +221,11 @@ class Journal:
         for result in (*self._saved(), *self._records.messages()):
             if isinstance(result, ErrorRecord):
                 reasons.append(result.message)
-            else:
-                yield result
+                continue
+            if isinstance(result, CheckpointRecord) and reasons:  # what was refused is made good
+                yield ErrorRecord(self.experiment.step, " ".join(reasons))
+                reasons.clear()
+            yield result
         if self.experiment.step and self._incomplete and not said:
             reasons.insert(0, self._not_saved())
         if reasons:

@@ -9,14 +9,13 @@ from PySide6.QtWidgets import QGridLayout, QSizePolicy, QToolButton, QWidget
 
 from lora_lab.race.looks import LaneNow
 from lora_lab.records import State
+from lora_lab.runs.listing import ENDED
 from lora_lab.ui.learn.race_plot import lane_color
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, plain_tip
 from lora_lab.ui.widgets.controls import Number, Whole
 from lora_lab.ui.widgets.labels import TextLabel, describe, show
 from lora_lab.ui.widgets.plot import number
-
-ENDED = (State.FINISHED, State.STOPPED)
 
 
 def heads() -> tuple[str, ...]:

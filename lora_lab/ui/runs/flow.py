@@ -20,7 +20,7 @@ from lora_lab.engine.remote import end
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord
-from lora_lab.runs.listing import GOING, RunSummary, list_runs, resumable, set_label
+from lora_lab.runs.listing import ENDED, GOING, RunSummary, list_runs, resumable, set_label
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.background_flow import BackgroundFlow
@@ -109,10 +109,12 @@ class RunsFlow(QObject):
             self._soon.start()
 
     def _look_at_others(self) -> None:
-        """A run that another window trains says nothing here: while one is listed, look again."""
-        dock = self._dock
-        going = (run.state in GOING and run.path != dock.model.current for run in dock.model.runs)
-        if dock.isVisible() and not self._reading and any(going):
+        """While a run is listed that another window trains, or that has ended here and is still
+        being saved, look again: neither says here when it is done."""
+        dock, ended = self._dock, self._sessions.state in ENDED
+        going = [run.path for run in dock.model.runs if run.state in GOING]
+        told = dock.model.current if not ended else None
+        if dock.isVisible() and not self._reading and any(path != told for path in going):
             self._refresh()
 
     def _refresh(self) -> None:

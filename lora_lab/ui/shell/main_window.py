@@ -22,6 +22,7 @@ from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import NewsRecord, ResumedRecord, State, StepRecord
+from lora_lab.runs.listing import ENDED
 from lora_lab.task_info import own_tasks
 from lora_lab.training.commands import Evaluate
 from lora_lab.training.opening import New, Opening
@@ -50,8 +51,6 @@ from lora_lab.ui.widgets.dialogs import ask
 if TYPE_CHECKING:
     from lora_lab.presets import Preset
     from lora_lab.ui.session.sessions import AnySession
-
-ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 
 
 class MainWindow(QMainWindow):

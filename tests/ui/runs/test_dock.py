@@ -45,6 +45,11 @@ def cut_off(name, step=30, total=60):
 
 
 @pytest.fixture
+def looks_often(monkeypatch):
+    monkeypatch.setattr("lora_lab.ui.runs.flow.OTHERS_MS", 50)
+
+
+@pytest.fixture
 def dock(qtbot):
     made = RunsDock()
     qtbot.addWidget(made)
@@ -177,7 +182,9 @@ def test_a_run_that_is_open_cannot_be_opened_packed_or_discarded(qtbot, home, do
     assert heard == [str(paths.runs() / "b" / "adapter")]
 
 
-def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, monkeypatch):
+def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(
+    qtbot, looks_often, lab, monkeypatch
+):
     from lora_lab.ui.runs import trash
 
     lab.open(changed(get_preset("digits").config, max_steps=20))
@@ -185,7 +192,13 @@ def test_a_run_that_has_ended_here_stays_open_and_out_of_the_trash(qtbot, lab, m
     lab.commands.train.trigger()
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     qtbot.waitUntil(lambda: lab.sessions.folder is not None, timeout=20_000)
-    dock = listed(qtbot, lab, 1)
+    folder = lab.sessions.folder
+    qtbot.waitUntil(lambda: summary_of(folder).state == "finished")
+    whole = (folder / "state.json").read_bytes()
+    (folder / "state.json").write_bytes(whole.replace(b'"finished"', b'"running"'))
+    dock = listed(qtbot, lab, 1)  # before the last save is through
+    assert dock.model.runs[0].state == "running"
+    (folder / "state.json").write_bytes(whole)
     qtbot.waitUntil(lambda: dock.model.runs[0].state == "finished", timeout=30_000)
     assert "is open, here" in dock.about.text()
     assert not dock.open_button.isEnabled()
