@@ -17,6 +17,7 @@ from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.space import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.blocks.frozen import numbers_of
+from lora_lab.blocks.frozen_linear import quicken
 from lora_lab.config import RunConfig
 from lora_lab.errors import Cancelled, ConfigError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
@@ -168,6 +169,7 @@ class Experiment:
             layers = adapted(config, hyper, task, model, generator, given)
         if given is None and not restored:
             reach.check(config, layers)
+        quicken(model)
         # Of plain values: nothing that an experiment holds leads back to it.
         batches = BatchOrder(partial(task.batches, config.batch_size, config.seed))
         experiment = cls(

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 import lora_lab
+from lora_lab.blocks.gemm import onednn_is_quicker
 from lora_lab.config import RunConfig
 from lora_lab.errors import system_reason
 from lora_lab.records import NewsRecord
@@ -53,7 +54,8 @@ class TrunkCache:
         self._key = json.dumps([
             base_fingerprint, self.trunk.depth, str(parameter.dtype), str(parameter.device),
             torch.get_num_threads(), torch.__version__, torch.backends.cpu.get_cpu_capability(),
-            lora_lab.__version__, getattr(model.config, "_attn_implementation", ""),
+            onednn_is_quicker(), lora_lab.__version__,
+            getattr(model.config, "_attn_implementation", ""),
         ])  # fmt: skip
         if self._most:
             self.trunk.store = self._store

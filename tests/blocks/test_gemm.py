@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from lora_lab.adapters.product import LowRankLinear
 from lora_lab.blocks import gemm
@@ -126,3 +127,14 @@ def test_a_layer_and_its_gradients_are_those_of_float64(
     assert off(y, wanted) <= ROUNDING
     for one, other in zip(found, torch.autograd.grad(wanted, wide, dy.double()), strict=True):
         assert off(one, other) <= ROUNDING
+
+
+@needs_onednn
+def test_a_product_without_values_has_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An estimate of memory goes through a step of tensors that have none, maybe as the first."""
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr(gemm, "maker", lambda: "AuthenticAMD")
+    gemm.onednn_multiplies.cache_clear()
+    with FakeTensorMode():
+        y = gemm.product(torch.empty(4, 64, 256), torch.empty(192, 256))
+    assert y.shape == (4, 64, 192)
