@@ -157,6 +157,9 @@ class RunConfig(Frozen):
     projection: projections.Name = declared(projections.HASH, Setting("Projection",
         "How the d numbers of a random subspace move all weights.",
         choices=projections.PROJECTIONS, place="more", group="Adapter"))
+    space: projections.Space = declared("auto", Setting("Space",
+        "What the d numbers of a random subspace move.",
+        choices=projections.SPACES, place="more", group="Adapter"))
     whole: tuple[str, ...] = Field((), description="Layers fully trained beside the adapters.")
 
     optimizer: Optimizer = declared("adamw", Setting("Optimi&zer",

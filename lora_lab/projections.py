@@ -9,6 +9,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 Name = Literal["hash", "dense", "fastfood"]
+Space = Literal["auto", "weights"]
+LARGE = 20_000_000  # weights, above which numbers move factors of LoRA in their place
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What d numbers move, as a person sees it."""
+
+    title: str
+    about: str
 
 
 @dataclass(frozen=True)
@@ -40,4 +50,12 @@ PROJECTIONS: dict[str, Projection] = {
         fixed="the norm of Fastfood's columns is fixed with the run; the projection hash has a d "
         "that moves",
     ),
+}
+
+SPACES: dict[str, Choice] = {
+    "auto": Choice(
+        "by size",
+        f"All adapted weights, up to {LARGE:,} of them; above, the factors of LoRA (Uni-LoRA)",
+    ),
+    "weights": Choice("weights", "All adapted weights, however many they are"),
 }

@@ -53,6 +53,7 @@ class Variant:
     of_experts: bool = False
     locked: tuple[tuple[str, str], ...] = ()
     peft: tuple[str, ...] | None = None
+    large: str = ""  # the variant in its place where very many weights are adapted
     in_text: str = ""  # its name in a sentence; none: the title
 
     def __str__(self) -> str:
@@ -187,7 +188,27 @@ VARIANTS: dict[str, Variant] = {
             ("layer_ranks", "a random subspace has a dimension d, and no rank"),
             ("frozen_layers", "all layers share θ; leave a layer out of the targets"),
         ),
+        large="uni-lora",
         in_text="a random subspace",
+    ),
+    "uni-lora": Variant(
+        "uni_lora:UniLoRALayer",
+        "Uni-LoRA",
+        "ΔW = (α/r)·(B₀ + P·θ)·(A₀ + P·θ), d numbers for the factors of all layers. Li et al. "
+        "2025, arXiv 2506.00799",
+        mark="+",
+        sample="✚",
+        shared=True,
+        exact_sigma=False,
+        trained=lambda out_features, in_features, rank: 0,
+        own_start="The factors of Uni-LoRA start as PEFT draws them, and its numbers at 0.",
+        locked=(
+            ("rank", "the numbers move factors of the rank that the run began with"),
+            ("alpha", "the numbers move both factors, and their rate does what α would"),
+            ("layer_ranks", "the numbers move factors of one rank in all layers"),
+            ("frozen_layers", "all layers share θ; leave a layer out of the targets"),
+        ),
+        peft=(),
     ),
     "full": Variant(
         "full:FullLayer",

@@ -34,6 +34,10 @@ class AtOnce:
         """Compute there, in that dtype."""
         raise NotImplementedError
 
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """What is held of P."""
+        raise NotImplementedError
+
     def codes(self) -> Iterator[torch.Tensor]:
         """Whole numbers that tell what was drawn: signs, which no processor rounds otherwise."""
         raise NotImplementedError
@@ -64,6 +68,9 @@ class DenseProjection(AtOnce):
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
         norms = torch.linalg.vector_norm(self.P, dim=0, dtype=torch.float64)
         self.P = (self.P / norms).to(device, dtype)
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        return (self.P,)
 
     def codes(self) -> Iterator[torch.Tensor]:
         for part in self.P.split(self.sizes):
@@ -98,6 +105,9 @@ class Fastfood(AtOnce):
         c = (self.total * self.G.double().square().sum()).rsqrt()
         self.B, self.G = self.B.to(device, dtype), (c * self.G.double()).to(device, dtype)
         self.order = self.order.to(device)
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        return self.B, self.order, self.G
 
     def codes(self) -> Iterator[torch.Tensor]:
         yield from (self.B < 0, self.order, self.G < 0)

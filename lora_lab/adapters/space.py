@@ -6,17 +6,20 @@ Which tensors P·θ moves is the layers' own: each names them in `moved`, and as
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.autograd.function import once_differentiable
 
 from lora_lab.adapters import projection
 from lora_lab.adapters.at_once import MOST_ENTRIES, AtOnce, DenseProjection, Fastfood
 from lora_lab.adapters.base import AdapterLayer, Sharing
 from lora_lab.adapters.projection import HashProjection
+from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
 from lora_lab.projections import PROJECTIONS
 
@@ -39,6 +42,10 @@ class SharesTheta(AdapterLayer):
     def moved(self) -> dict[Hashable, torch.Size]:
         """The tensors that θ moves; one that two layers have in common has one key."""
         raise NotImplementedError
+
+    def drawn(self) -> Iterator[torch.Tensor]:
+        """Signs of what was drawn of the seed beside the projection, if anything was."""
+        yield from ()
 
     @property
     def frozen(self) -> bool:
@@ -113,10 +120,17 @@ class Subspace:
         self._change = ()
         if isinstance(self.projection, AtOnce):
             self.projection.to(self.device, self.owner.factor_dtype)
+            self._hold(self.projection.tensors())
             return
         drawn = zip(self.projection.codes(), self.shapes, strict=True)
         self.codes = [code.view(shape).to(self.device) for code, shape in drawn]
         self.scales = self.projection.scales().to(self.device, self.owner.factor_dtype)
+        self._hold([*self.codes, self.scales])
+
+    def _hold(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Let the model have what P is made of among its buffers, so that its memory is counted."""
+        for number, tensor in enumerate(tensors):
+            self.owner.register_buffer(f"P{number}", tensor, persistent=False)
 
     def _drawn(self, dimension: int) -> HashProjection | AtOnce:
         sizes = [shape.numel() for shape in self.shapes]
@@ -147,7 +161,8 @@ class Subspace:
         if self._change:
             known, values, before, parts = self._change
             same = known is theta and before == (*state, theta.requires_grad)
-            if same and torch.equal(values, theta):
+            # Fused optimizers write past torch's count of versions, so the numbers are compared.
+            if same and (isinstance(theta, FakeTensor) or torch.equal(values, theta)):
                 return parts
         whole = _AllAtOnce.apply(theta, self.projection)
         split = whole.split([shape.numel() for shape in self.shapes])
@@ -165,7 +180,9 @@ class Subspace:
         if d not in self._prints:
             drawn = self.projection if d == self.dimension else self._drawn(d)
             held = d == self.dimension and not isinstance(drawn, AtOnce)
-            self._prints[d] = projection.digest(self.codes if held else drawn.codes())
+            codes = self.codes if held else drawn.codes()
+            more = chain.from_iterable(layer.drawn() for layer in self.layers)
+            self._prints[d] = projection.digest(chain(codes, more))
         return self._prints[d]
 
     @torch.no_grad()
@@ -206,6 +223,18 @@ class Subspace:
             members = pairs.sum(0)
             shares.append((d, float(values.square().sum()) / energy if energy else 1.0))
         return shares
+
+
+def weights_moved(layers: Mapping[str, nn.Module]) -> int:
+    """Weights and biases of bare layers; one that two of them have in common counts once."""
+    found: dict[Hashable, int] = {}
+    for name, layer in layers.items():
+        if isinstance(layer, FrozenBlocks):
+            found[name] = math.prod(layer.shape)
+            continue
+        tensors = (getattr(layer, "weight", None), getattr(layer, "bias", None))
+        found |= {id(t): t.numel() for t in tensors if isinstance(t, torch.Tensor)}
+    return sum(found.values())
 
 
 def most_numbers(kind: str, total: int) -> int:

@@ -129,7 +129,7 @@ def drive(
         display = Display(console, progress, controls)
         stack.enter_context(threads_logged())
         signals = [] if signals is None else signals
-        loaded: list[Record] = []
+        loaded: list[LoadedRecord] = []
 
         class Stuck(Interrupted):
             def __init__(self) -> None:
@@ -169,7 +169,8 @@ def drive(
         if signals and not began and isinstance(opening, Resume):
             raise Stuck
     facts = _facts(outcome, display, signals)
-    if kept := VARIANTS[config.variant].no_factors:
+    variant = loaded[-1].variant if loaded else config.variant
+    if kept := VARIANTS[variant].no_factors:
         console.print(f"{kept}.", style="yellow")
     return facts
 

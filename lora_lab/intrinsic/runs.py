@@ -209,7 +209,7 @@ class SingleRunner:
         self.score, self.steps, self.notes, self.report = score, steps, notes, report
         self._config = changed(
             config, max_steps=steps, epochs=None, schedule="linear", warmup_steps=0,
-            eval_steps=steps, patience=0, optimizer="adamw", adapter=None,
+            eval_steps=steps, patience=0, optimizer="adamw", adapter=None, space="weights",
         )  # fmt: skip
         self.full_rate = config.hyper.learning_rate / ADAPTER_TO_FULL
         experiment = self._experiment(Wanted(BASE, 1, 0, 1e-3))

@@ -128,7 +128,7 @@ class Save:
             best = experiment.best
             if best.weights is not None:
                 folder.save_best(best.weights, FORMATS["peft"].save)
-        elif folder is not None and experiment.space is not None:
+        if folder is not None and experiment.space is not None:
             from lora_lab.training import theta_file
 
             target = folder.path / theta_file.NAME

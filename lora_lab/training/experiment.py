@@ -32,6 +32,7 @@ from lora_lab.tasks.base import Evaluation, Task, never
 from lora_lab.training import packed_base
 from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.best import Best
+from lora_lab.training.by_size import by_size
 from lora_lab.training.devices import computes_bfloat16, find_device
 from lora_lab.training.draw_anew import draw_anew
 from lora_lab.training.factors_of import weights_of
@@ -163,6 +164,8 @@ class Experiment:
         from torch's own generator. Raises LabError for adapters that cannot be.
         """
         parameters = numbers_of(model)
+        if given is None and not restored:
+            config, reach = by_size(config, model, task.new_layers, reach)
         hyper = given.hyper if given else config.hyper
         generator = torch.Generator().manual_seed(config.seed + 1)
         with reach.explained():

@@ -17,7 +17,6 @@ from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.space import SharesTheta
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.projections import HASH
 from lora_lab.records import NewsRecord
 from lora_lab.setting import setting_of
 from lora_lab.task_info import TASKS
@@ -157,8 +156,10 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
         yield f"The setting {setting_of(RunConfig, field).name} has no effect: {reason}."
     if experiment.space is None and experiment.hyper.dimension != Hyperparameters().dimension:
         yield f"The dimension has no effect: {NO_DIMENSION}."
-    if experiment.space is None and config.projection != HASH:
-        yield f"The projection has no effect: {NO_DIMENSION}."
+    if experiment.space is None:
+        for field in ("projection", "space"):
+            if getattr(config, field) != RunConfig.model_fields[field].default:
+                yield f"The {field} has no effect: {NO_DIMENSION}."
     own_start = VARIANTS[config.variant].own_start
     if config.init != inits.PLAIN and own_start:
         yield f"The init has no effect: {own_start}"

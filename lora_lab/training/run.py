@@ -16,6 +16,7 @@ from lora_lab.runs.inputs import changes, with_whole_paths
 from lora_lab.runs.listing import ENDED, METRICS, written_state
 from lora_lab.runs.past import past_records
 from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.training.by_size import with_variant_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.from_adapter import requested
@@ -131,9 +132,10 @@ def _opened(
 
 def _with_layers_of(config: RunConfig, run: Path) -> RunConfig:
     """`config` with the layers that `run` settled on when it was opened, where it names none."""
+    saved = SavedConfig.read(run).config
+    config = with_variant_of(config, saved)
     if config.targets or config.whole or config.adapter:
         return config
-    saved = SavedConfig.read(run).config
     return config.model_copy(update={"targets": saved.targets, "whole": saved.whole})
 
 

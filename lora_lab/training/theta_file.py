@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from lora_lab import inits
-from lora_lab.adapters import AdapterLayer, FullLayer
+from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.space import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights, WholeLayer
 from lora_lab.atomic import write_file
@@ -35,6 +35,7 @@ from lora_lab.projections import HASH, PROJECTIONS
 from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
 NAME = THETA  # in the folder of a run
+FACTORS = VARIANTS[SUBSPACE].large
 FORMAT = "lora-lab theta"
 MOST_BYTES = 2**32
 
@@ -49,7 +50,7 @@ def save(
             tensors |= {k: t.contiguous() for k, t in layer.whole_layer().tensors().items()}
     about = {
         "format": FORMAT, "version": "1", "seed": str(space.seed), "base": base,
-        "drawn_by": space.asked.projection,
+        "drawn_by": space.asked.projection, **_of_factors(space),
         "projection": space.fingerprint(), "base_fingerprint": fingerprint,
         "layers": json.dumps([layer.name for layer in space.layers]),
     }  # fmt: skip
@@ -70,6 +71,8 @@ class FromTheta:
     seed: int
     projection: str  # its SHA-256
     drawn_by: str  # a name in PROJECTIONS
+    variant: str
+    factors: Mapping[str, Any]  # rank and alpha, where the numbers move factors
     names: tuple[str, ...]
     weights: AdapterWeights  # the layers that are fully trained, and the base
     hyper: Hyperparameters = field(default_factory=Hyperparameters)
@@ -78,9 +81,11 @@ class FromTheta:
 
     def settings(self) -> tuple[dict[str, Any], dict[str, Any]]:
         """What a run has from the file: fixed settings, and live ones."""
-        fixed = {"variant": SUBSPACE, "init": inits.PLAIN, "seed": self.seed, "targets": self.names,
-                 "projection": self.drawn_by}  # fmt: skip
-        return fixed, {"dimension": len(self.theta)}
+        fixed = {
+            "variant": self.variant, "init": inits.PLAIN, "seed": self.seed, "targets": self.names,
+            "projection": self.drawn_by,
+        }  # fmt: skip
+        return fixed, {"dimension": len(self.theta), **self.factors}
 
     def check_base(self, fingerprint: str) -> None:
         """Raise AdapterError for another base than that of the file: P·θ would mean nothing."""
@@ -127,6 +132,29 @@ def _alike(one: WholeLayer, other: WholeLayer) -> bool:
     return shapes[0] == shapes[1]
 
 
+def _of_factors(space: Subspace) -> dict[str, str]:
+    """What the file says of factors that the numbers move; nothing where they move weights."""
+    first = space.owner
+    if not isinstance(first, LoRALayer):
+        return {}
+    rank = max(layer.rank for layer in space.layers if isinstance(layer, LoRALayer))
+    alpha = VARIANTS[FACTORS].alpha(first.scaling, rank)
+    return {"variant": FACTORS, "rank": str(rank), "alpha": repr(float(f"{alpha:.12g}"))}
+
+
+def _variant_of(about: Mapping[str, str]) -> tuple[str, dict[str, Any]]:
+    """The variant of a file, with rank and α of factors; raises CheckpointError."""
+    if (variant := about.get("variant", SUBSPACE)) == SUBSPACE:
+        return variant, {}
+    if variant != FACTORS:
+        raise CheckpointError(f"its numbers move {shown(variant)}, which is none of this version")
+    try:
+        found = changed(Hyperparameters(), rank=about["rank"], alpha=about["alpha"])
+    except ConfigError as error:
+        raise CheckpointError(str(error)) from None
+    return variant, {"rank": found.rank, "alpha": found.alpha}
+
+
 def theta_of(path: str | Path) -> Path | None:
     """The file of θ that is meant by a path: itself, or that of a run; None for other adapters."""
     at = Path(path)
@@ -152,6 +180,7 @@ def read(path: Path) -> FromTheta:
             raise CheckpointError("its θ is no vector, or its seed no number")
         if (drawn_by := about.get("drawn_by", HASH)) not in PROJECTIONS:
             raise CheckpointError(f"no projection is called {shown(drawn_by)}")
+        variant, factors = _variant_of(about)
         names = parse_json(about["layers"].encode(), "its layers", CheckpointError)
         if not isinstance(names, list) or {*map(type, names)} != {str}:
             raise CheckpointError("its layers are no list of names")
@@ -167,21 +196,23 @@ def read(path: Path) -> FromTheta:
         why = str(why).rstrip(".")
         raise AdapterError(f"{path} is no file of a subspace's numbers: {why}.") from None
     base, print_ = about.get("base", ""), about.get("base_fingerprint", "")
-    weights = AdapterWeights(SUBSPACE, (), whole, base=base, base_fingerprint=print_)
+    weights = AdapterWeights(variant, (), whole, base=base, base_fingerprint=print_)
     sha = about.get("projection", "")
-    return FromTheta(str(path), theta, int(seed), sha, drawn_by, tuple(names), weights)
+    return FromTheta(
+        str(path), theta, int(seed), sha, drawn_by, variant, factors, tuple(names), weights
+    )
 
 
 def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> FromTheta:
     """The file as `config` goes on from it; raises ConfigError for another variant or d."""
     del model, new_layers
     found = read(path)
-    if config.variant != SUBSPACE:
+    if config.variant != found.variant:
         raise ConfigError(
-            f"{path} is {VARIANTS[SUBSPACE]} and cannot be continued as "
-            f"{VARIANTS[config.variant]}. Leave the variant out, or choose {SUBSPACE}."
+            f"{path} is {VARIANTS[found.variant]} and cannot be continued as "
+            f"{VARIANTS[config.variant]}. Leave the variant out, or choose {found.variant}."
         )
     d = len(found.theta)
     note = f"continues {path.name}: {d:,} numbers, {found.theta.nbytes:,} bytes"
-    hyper = changed(config.hyper, dimension=d)
+    hyper = changed(config.hyper, dimension=d, **found.factors)
     return replace(found, hyper=hyper, notes=(note,))

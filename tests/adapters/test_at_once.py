@@ -140,7 +140,7 @@ def test_another_theta_is_another_change_whatever_wrote_it(kind):
     model, space = adapted(kind)
     x = torch.randn(3, 12, dtype=torch.float64)
     answers = [model(x)]
-    space.theta.data.add_(0.5)  # past torch's count of versions
+    space.theta.data.add_(0.5)  # past torch's count of versions, as fused optimizers write
     answers.append(model(x))
     space.owner.theta = nn.Parameter(space.theta.detach() * 2)
     answers.append(model(x))

@@ -15,6 +15,7 @@ from lora_lab.adapters.resize import rescale, resize
 from lora_lab.errors import AdapterError
 from tests.adapters.zoo import REFUSED, ZOO
 
+SHARED = ("subspace", "uni-lora")  # one θ for all layers
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-5, torch.bfloat16: 2e-2}
 
 each_variant = pytest.mark.parametrize("variant", VARIANTS)
@@ -351,7 +352,7 @@ def test_full_fine_tuning_moves_every_weight(case):
     assert torch.equal(layer.delta_weight(), wanted)
 
 
-@pytest.mark.parametrize("variant", [v for v in VARIANTS if v != "subspace"])  # θ is shared
+@pytest.mark.parametrize("variant", [v for v in VARIANTS if v not in SHARED])
 def test_a_frozen_layer_keeps_its_change_bit_for_bit(variant):
     _, _, layer, x = adapted(ZOO["linear"], variant, torch.float32)
     stir(layer)

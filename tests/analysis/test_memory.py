@@ -19,11 +19,11 @@ from lora_lab.analysis.memory import estimate_memory
 from lora_lab.errors import AdapterError, LabError
 
 
-def adapted(variant="lora", targets=(), rank=8):
+def adapted(variant="lora", targets=(), rank=8, **settings):
     """What `prepare` is: inject, and name what is trained."""
 
     def prepare(model):
-        inject(model, variant=variant, targets=targets, rank=rank)
+        inject(model, variant=variant, targets=targets, rank=rank, **settings)
         return [p for p in model.parameters() if p.requires_grad]
 
     return prepare
@@ -154,6 +154,14 @@ def test_the_estimate_is_what_the_allocator_says(case, variant):
     prepare = adapted(variant, targets)
     found = estimate_memory(model, batch, loss, prepare=prepare)
     assert found.peak == pytest.approx(real_peak(model, batch, loss, prepare), rel=0.01)
+
+
+@pytest.mark.parametrize("projection", ["dense", "fastfood"])
+def test_a_projection_of_all_weights_is_in_the_estimate(projection):
+    model, batch, loss = mlp()
+    prepare = adapted("subspace", projection=projection, dimension=40)
+    found = estimate_memory(model, batch, loss, prepare=prepare)
+    assert found.peak == pytest.approx(real_peak(model, batch, loss, prepare), rel=0.02)
 
 
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of peft's, about transformers

@@ -85,7 +85,10 @@ def adapter_at(
     experiment: Experiment, folder: RunFolder | None, at: str
 ) -> tuple[AdapterWeights, Exportable]:
     """What a run that is open has as `at`: LAST is the adapter in training. Raises LabError."""
-    if experiment.space is not None and at != LAST:
+    if experiment.space is not None and at not in (
+        LAST,
+        *((BEST,) if experiment.has_factors else ()),
+    ):
         raise AdapterError(
             "A random subspace is exported as it stands now. Revert the run to that checkpoint, "
             "and export it then."

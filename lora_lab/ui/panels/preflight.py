@@ -128,7 +128,9 @@ class Preflight:
         """
         base = max(1, self._standing.loaded.base_parameters)
         variant = VARIANTS[self._standing.variant]
-        if variant.whole or variant.shared:  # θ has the gradient of W, summed
+        if variant.whole or (
+            variant.shared and not variant.factored
+        ):  # θ has the gradient of W, summed
             return 3.0 * base
         return 2.0 * base + 3.0 * trained
 

@@ -51,6 +51,12 @@ def projection_locked(variant: str) -> str:
     return "" if row.shared else words.format(in_words(row.subject))
 
 
+def space_locked(variant: str) -> str:
+    """Why what the numbers move cannot be chosen for this variant, or nothing."""
+    row, words = VARIANTS[variant], translate("choices", "{} moves what it moves at any size.")
+    return "" if row.large else words.format(in_words(row.subject))
+
+
 def momentum_locked(optimizer: str) -> str:
     """Why momentum has no meaning for this optimizer, or nothing."""
     return in_words(OPTIMIZERS[optimizer].momentum)

@@ -107,9 +107,10 @@ class HyperparametersDock(QDockWidget):
         self.setEnabled(True)
         self._spectrum = None
         self._explained = Explanations(self.standing)
-        shared = VARIANTS[loaded.variant].shared
+        row = VARIANTS[loaded.variant]
+        shared = row.shared
         self.sliders["rank"].setMaximum(loaded.max_rank)
-        self.sliders["rank"].setVisible(not shared)
+        self.sliders["rank"].setVisible(row.factored or not shared)
         if shared:
             self.sliders["dimension"].setMaximum(loaded.most_numbers)
         self.sliders["dimension"].setVisible(shared)
@@ -283,16 +284,17 @@ class HyperparametersDock(QDockWidget):
         """What another d of a random subspace does to ΔW."""
         note, old, new = "", self.standing.applied.dimension, hyper.dimension
         kept = dict(self._spectrum.kept) if self._spectrum is not None else {}
+        factored = VARIANTS[self.standing.variant].factored
+        what = self.tr("the squared change of A and B") if factored else self.tr("ΔW's energy")
         if record is not None and record.discarded_energy > 0:
-            note = self.tr("discarded {} of ΔW's energy at step {:,}").format(
-                percent(record.discarded_energy), record.step
-            )
+            lost = percent(record.discarded_energy)
+            note = self.tr("discarded {} of {} at step {:,}").format(lost, what, record.step)
         elif new > old and new % old == 0:
             note = self.tr("doubling keeps ΔW exactly")
         elif new in kept and new != old:
-            note = self.tr("would discard {} of ΔW's energy").format(percent(1 - kept[new]))
+            note = self.tr("would discard {} of {}").format(percent(1 - kept[new]), what)
         elif new != old:
-            note = self.tr("keeps what comes nearest to ΔW; the energy lost is shown afterwards")
+            note = self.tr("keeps what comes nearest; what is lost is shown afterwards")
         self.sliders["dimension"].set_note(note)
 
     def _predicted(self, hyper: Hyperparameters) -> str:

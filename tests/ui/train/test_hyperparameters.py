@@ -11,6 +11,7 @@ from lora_lab.rules import energy_lost
 from lora_lab.ui.style.figures import percent
 from lora_lab.ui.train import hyperparameters
 from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from tests.training.driven_run import DrivenRun, digits
 from tests.ui.seen import buttons, named, words
 
 
@@ -194,3 +195,23 @@ def test_the_adapter_switch_is_part_of_the_same_snapshot(dock):
 )
 def test_percent(share, text):
     assert percent(share) == text
+
+
+@pytest.mark.parametrize(
+    ("variant", "rank_shown", "what"),
+    [("subspace", False, "ΔW's energy"), ("uni-lora", True, "the squared change of A and B")],
+)
+def test_another_d_says_before_what_of_its_space_is_lost(qtbot, variant, rank_shown, what):
+    config = digits(variant=variant, hyper={"dimension": 64, "learning_rate": 0.05}, digits=())
+    run = DrivenRun(config)
+    run.steps(6)
+    dock = HyperparametersDock()
+    qtbot.addWidget(dock)
+    dock.standing.take(run.experiment.loaded())
+    spectrum = run.experiment.spectrum()
+    dock.set_spectrum(spectrum)
+    dock.request(dimension=32)
+    lost = percent(1 - dict(spectrum.kept)[32])
+    assert dock.sliders["dimension"].note() == f"would discard {lost} of {what}"
+    assert dock.sliders["rank"].isVisibleTo(dock) == rank_shown
+    assert not dock.sliders["rank"].isMovable()
