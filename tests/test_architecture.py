@@ -48,6 +48,7 @@ PLAIN = {
 }
 ENGINE = {
     "apart",
+    "cluster",
     "engine",
     "blocks",
     "intrinsic",
@@ -218,12 +219,14 @@ ALLOWED = {
         "opening_records",
         "variants",
     },
-    "training": ENGINE - {"presets", "intrinsic", "lessons", "race", "engine", "studies"},
-    "engine": ENGINE - {"presets", "intrinsic", "lessons", "race", "studies"},
-    "intrinsic": ENGINE - {"presets", "lessons", "race", "engine", "studies"},
-    "race": ENGINE - {"presets", "lessons", "intrinsic", "engine", "studies"},
-    "studies": ENGINE - {"lessons", "intrinsic", "race", "engine"},
-    "lessons": ENGINE - {"engine"},
+    "training": ENGINE
+    - {"presets", "intrinsic", "lessons", "race", "engine", "studies", "cluster"},
+    "cluster": {"training", "runs", "records", "config", "names", "paths", "errors", "atomic"},
+    "engine": ENGINE - {"presets", "intrinsic", "lessons", "race", "studies", "cluster"},
+    "intrinsic": ENGINE - {"presets", "lessons", "race", "engine", "studies", "cluster"},
+    "race": ENGINE - {"presets", "lessons", "intrinsic", "engine", "studies", "cluster"},
+    "studies": ENGINE - {"lessons", "intrinsic", "race", "engine", "cluster"},
+    "lessons": ENGINE - {"engine", "cluster"},
     "cli": {*ENGINE, "ui"},
     "ui": ENGINE,
     "__main__": {"cli", "ui", *ENGINE},

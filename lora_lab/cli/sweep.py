@@ -22,14 +22,19 @@ from lora_lab.task_info import own_tasks
 if TYPE_CHECKING:
     from lora_lab.runs.search import Plan
 
-GRID, SEARCH = "Grid", "Search"  # panels of the help
+GRID, SEARCH, CLUSTER = "Grid", "Search", "Cluster"  # panels of the help
 EVERY = (
     "model", "data", "adapter", "device", "max_steps", "epochs", "batch_size", "eval_steps", "seed",
+    "autosave_seconds",
 )  # fmt: skip
 
 
 def _axis(text: str) -> Any:
     return typer.Option(help=text, show_default=False, rich_help_panel=GRID, metavar="VALUES")
+
+
+def _remote(text: str, metavar: str = "PATH") -> Any:
+    return typer.Option(help=text, show_default=False, rich_help_panel=CLUSTER, metavar=metavar)
 
 
 @with_flags(fixed=RunConfig, only=EVERY, panel="Every run")
@@ -75,12 +80,36 @@ def sweep(
     fixed: dict[str, Any],
     continued: Annotated[
         Path | None,
-        typer.Option("--continue", help="Folder of a sweep that was interrupted: finish that one."),
+        typer.Option(
+            "--continue",
+            help="Folder or name of a sweep that was interrupted, or that a cluster trains: finish "
+            "that one.",
+        ),
     ] = None,
     run_factory: Annotated[
         bool, typer.Option("--run-factory", help="Run the code that its runs name without asking.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON list on stdout.")] = False,
+    cluster: Annotated[
+        str | None, _remote("Head of a Ray cluster that trains the runs: http://HEAD:8265.", "URL")
+    ] = None,
+    storage: Annotated[
+        str, _remote("Folder of the cluster that all of its machines see; the lab's own there.")
+    ] = "",
+    cpus: Annotated[
+        int, typer.Option(min=1, help="CPU cores of each run there.", rich_help_panel=CLUSTER)
+    ] = 1,
+    stop: Annotated[
+        bool, typer.Option("--stop", help="With --continue: end it there.", rich_help_panel=CLUSTER)
+    ] = False,
+    restore: Annotated[
+        bool,
+        typer.Option(
+            "--restore",
+            help="With --continue: go on there where it was stopped, killed or forgotten.",
+            rich_help_panel=CLUSTER,
+        ),
+    ] = False,
 ) -> None:
     """Train every combination of the values given, one after another, and compare them.
 
@@ -90,7 +119,7 @@ def sweep(
     """
     with plain_errors():
         from lora_lab import paths
-        from lora_lab.cli.queue_runs import run_queue
+        from lora_lab.cluster.sweep import where
         from lora_lab.runs.queue import DONE, PRUNED, WAITING, Queue
         from lora_lab.runs.search import Search
         from lora_lab.runs.searches import Searches
@@ -99,17 +128,33 @@ def sweep(
             "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
             "init": init, "targets": targets,
         }  # fmt: skip
-        folder = continued or paths.user_data() / "sweeps" / time.strftime("%Y%m%d-%H%M%S")
+        sweeps = paths.user_data() / "sweeps"
+        if continued is not None and not continued.exists() and continued.name == str(continued):
+            continued = sweeps / continued
+        folder = continued or sweeps / time.strftime("%Y%m%d-%H%M%S")
         runs: tuple[RunConfig, ...] = ()
         plan = None
         if search is None and continued is None and (trials or prune):
             raise LabError("--trials and --prune are of a search: say which with --search.")
+        if cluster and search is not None:
+            raise LabError(
+                "A search chooses each run by those that have ended, here. To a cluster goes a "
+                "grid: give values without --search."
+            )
+        if cluster and continued is None:
+            _asked(cluster, storage)
+        known = where(folder) if continued is not None else None
+        if known is None and (stop or restore):
+            raise LabError("--stop and --restore are of a sweep on a cluster: name it with "
+                           "--continue.")  # fmt: skip
+        if known is None and continued is not None and cluster:
+            raise LabError(f"The sweep in {folder} was begun here. Continue it without --cluster.")
         if continued is None and search is not None:
             plan = _plan(
                 preset, task, texts, fixed, seeds, (search, trials or 20, prune or "median")
             )
         elif continued is None:
-            runs = _runs(preset, task, texts, fixed, seeds)
+            runs = _runs(preset, task, texts, fixed, seeds, elsewhere=bool(cluster))
         elif not continued.is_dir():
             raise LabError(f"{continued} is not the folder of a sweep.")
         queue = Queue(folder)
@@ -124,7 +169,7 @@ def sweep(
             factories = {item.config.factory for item in queue.waiting} | searches.factories
             for factory in sorted(factories):
                 ask_about(factory, run_factory)  # the sweep may be somebody else's
-            signal = run_queue(queue, searches, err)
+            signal = _trained(queue, searches, known, cluster, (storage, cpus, stop, restore))
             rows, importances = _rows(queue), searches.importances()
         finally:
             queue.close()
@@ -134,23 +179,64 @@ def sweep(
             _print(rows)
             _print_importances(importances)
         if signal:
-            fail(f"interrupted; lora-lab sweep --continue {folder} continues it", 128 + signal)
+            there = cluster or known
+            words = "it continues there" if there else "interrupted"
+            again = "shows it again" if there else "continues it"
+            fail(f"{words}; lora-lab sweep --continue {folder} {again}", 128 + signal)
         elif not any(row["state"] in (DONE, PRUNED, WAITING) for row in rows):
             fail("no run finished")
 
 
-def _runs(
-    preset: str | None, task: str | None, texts: dict[str, Any], fixed: dict[str, Any], seeds: int
-) -> tuple[RunConfig, ...]:
-    """The runs of the grid; says on the console how many, and which are skipped and why."""
+def _trained(
+    queue: Any, searches: Any, known: Any, cluster: str | None, how: tuple[str, int, bool, bool]
+) -> int:
+    """Train the queue, here or on a cluster; the number of the signal that ended it, or 0."""
+    storage, cpus, stop, restore = how
+    if known is None and not cluster:
+        from lora_lab.cli.queue_runs import run_queue
+
+        return run_queue(queue, searches, err)
+    from lora_lab.cli.cluster_sweep import attached, follow, sent
+
+    if known is None:
+        return follow(sent(queue, str(cluster), storage, cpus), queue)
+    return follow(attached(queue, known, cluster, stop, restore), queue)
+
+
+def _asked(address: str, storage: str) -> None:
+    """Raises LabError where the runs could not be sent, before a model is opened for them."""
+    from lora_lab.cluster.jobs import Cluster
+    from lora_lab.cluster.order import check_storage
+
+    check_storage(storage)
+    Cluster(address).check()
+
+
+def _layers(base: RunConfig, elsewhere: bool) -> tuple[Any, ...]:
+    """The layers of the model; () where it is not here and does not have to be, which is said."""
     from lora_lab.cli.queue_runs import layers_of
+
+    try:
+        return layers_of(base)
+    except LabError as error:
+        if not elsewhere:
+            raise
+        err.print(f"Layers and ranks are not checked beforehand: {error}", style="yellow")
+        return ()
+
+
+def _runs(
+    preset: str | None, task: str | None, texts: dict[str, Any], fixed: dict[str, Any], seeds: int,
+    elsewhere: bool,
+) -> tuple[RunConfig, ...]:  # fmt: skip
+    """The runs of the grid; says on the console how many, and which are skipped and why."""
     from lora_lab.runs.grid import expand, parse_axis
 
     axes = {name: parse_axis(name, text) for name, text in texts.items() if text}
     base = base_config(preset, task, fixed, {})
     if seeds > 1:
         axes["seed"] = tuple(range(base.seed, base.seed + seeds))
-    result = expand(base, axes, layers_of(base))
+    result = expand(base, axes, _layers(base, elsewhere))
     for reason in result.reasons:
         err.print(f"skipped: {reason}", style="yellow")
     if not result.runs:

@@ -1,0 +1,229 @@
+"""Ray's Jobs API by plain HTTP: submit a job, ask how it stands, stop it, read its log.
+
+Nothing of Ray is needed on this machine. The token goes into a header and nowhere else: not into an
+address, a message or a file, and to no other host, since redirections and proxies are not followed.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+
+from lora_lab.cluster.token import NAME, how_to_keep, token_for
+from lora_lab.errors import ConfigError, LabError, system_reason
+from lora_lab.names import shown
+
+API = "4"  # version of the Jobs API that is spoken here
+PATIENCE = 30.0  # seconds for one answer
+LARGEST = 2**26  # bytes of one answer; the log comes whole each time
+PENDING, RUNNING, SUCCEEDED = "PENDING", "RUNNING", "SUCCEEDED"
+ENDED = (SUCCEEDED, "FAILED", "STOPPED")
+
+
+class ForgottenError(LabError):
+    """The cluster knows no job of this id: another head stands there, or it was deleted."""
+
+
+class UnreachableError(LabError):
+    """Nothing answers just now."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """How a job stands, by Ray's words, and what was said of it when it was submitted."""
+
+    status: str
+    message: str
+    about: Mapping[str, str]
+
+    @property
+    def ended(self) -> bool:
+        return self.status in ENDED
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirection would take the token to wherever it points."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
+        headers: HTTPMessage, newurl: str,
+    ) -> None:  # fmt: skip
+        return None
+
+
+class Cluster:
+    """The head of one cluster."""
+
+    def __init__(self, address: str, token: str | None = None) -> None:
+        """`token`: None takes that of the environment or the keyring; raises ConfigError."""
+        self.address = checked_address(address)
+        self._token = _checked_token(token_for(self.address) if token is None else token)
+        handlers = (urllib.request.ProxyHandler({}), _NoRedirect())
+        self._opener = urllib.request.build_opener(*handlers)
+
+    def check(self) -> str:
+        """Ray's version there; raises LabError for whatever is no head that lets us in."""
+        about = self._ask("GET", "/api/version")
+        if not isinstance(about, dict) or not isinstance(about.get("ray_version"), str):
+            raise self._no_head("it says no version of Ray")
+        if about.get("version") != API:
+            raise LabError(
+                f"The cluster at {self.address} has Ray {shown(about['ray_version'])}, whose Jobs "
+                f"API is of version {shown(about.get('version'))}; the lab speaks version {API}."
+            )
+        return about["ray_version"]
+
+    def submit(
+        self, id: str, command: str, environment: Mapping[str, str], about: Mapping[str, str]
+    ) -> None:
+        """Begin `command` there as the job `id`; raises LabError, also for an id of another job.
+
+        An answer that was lost on its way is no failure: the job is looked for. Ray answers an id
+        that it knows already with a failure of its own, 500.
+        """
+        asked = {
+            "entrypoint": command, "submission_id": id, "metadata": dict(about),
+            "runtime_env": {"env_vars": dict(environment)},
+        }  # fmt: skip
+        try:
+            known = self.look(id)
+        except ForgottenError:
+            try:
+                self._ask("POST", "/api/jobs/", asked)
+            except (UnreachableError, RefusedError) as error:
+                try:
+                    known = self.look(id)
+                except LabError:
+                    raise error from None
+            else:
+                return
+        if dict(known.about) != dict(about):
+            raise LabError(f"The cluster has another job that is called {id}. Begin the sweep anew "
+                           "for a new id.")  # fmt: skip
+
+    def look(self, id: str) -> Job:
+        """How a job stands; raises ForgottenError and other LabErrors."""
+        found = self._ask("GET", f"/api/jobs/{quote(id, safe='')}")
+        if not isinstance(found, dict) or not isinstance(found.get("status"), str):
+            raise self._no_head("it says nothing of the job")
+        about = found.get("metadata")
+        return Job(found["status"], str(found.get("message") or ""),
+                   about if isinstance(about, dict) else {})  # fmt: skip
+
+    def stop(self, id: str) -> None:
+        """Ask for a job's end, which comes a few seconds later."""
+        self._ask("POST", f"/api/jobs/{quote(id, safe='')}/stop")
+
+    def log(self, id: str) -> str:
+        """All that the job has written so far."""
+        found = self._ask("GET", f"/api/jobs/{quote(id, safe='')}/logs")
+        text = found.get("logs") if isinstance(found, dict) else None
+        if not isinstance(text, str):
+            raise self._no_head("it sends no log")
+        return text
+
+    # -- HTTP --------------------------------------------------------------------------------
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        request = urllib.request.Request(
+            self.address + path, data=data, headers=headers, method=method
+        )
+        try:
+            with self._opener.open(request, timeout=PATIENCE) as answer:
+                raw, kind = answer.read(LARGEST + 1), answer.headers.get_content_type()
+        except HTTPError as error:
+            raise self._refused(error, path) from None
+        except URLError as error:
+            raise self._unreachable(error.reason) from None
+        except HTTPException as error:
+            raise self._no_head(f"it speaks no HTTP ({type(error).__name__})") from None
+        except OSError as error:
+            raise self._unreachable(error) from None
+        if len(raw) > LARGEST:
+            raise self._no_head(f"it sends more than {LARGEST:,} bytes")
+        try:
+            return json.loads(raw)
+        except (ValueError, RecursionError):
+            what = "a web page" if kind == "text/html" else f"no JSON but {shown(kind)}"
+            raise self._no_head(f"it sends {what}") from None
+
+    def _refused(self, error: HTTPError, path: str) -> LabError:
+        """What an answer means that is no success."""
+        with error:
+            said = error.read(2**16).decode("utf-8", "replace").strip()
+        if error.code in (401, 403):
+            if not self._token:
+                return LabError(
+                    f"The cluster at {self.address} asks for a token, and none is known here: "
+                    f"{how_to_keep(self.address)}"
+                )
+            return LabError(
+                f"The cluster at {self.address} refuses the token. {how_to_keep(self.address)}"
+            )
+        if 300 <= error.code < 400:
+            return self._no_head("it sends us to another address, where the token is not to go")
+        if error.code == 404 and path.startswith("/api/jobs/") and "does not exist" in said:
+            return ForgottenError(f"The cluster at {self.address} has forgotten the job.")
+        if error.code == 404:
+            return self._no_head("it has no Jobs API")
+        line = said.splitlines()[-1][:300] if said else error.reason
+        return RefusedError(f"The cluster at {self.address} answers with an error, {error.code}: "
+                            f"{self._hidden(str(line))}")  # fmt: skip
+
+    def _hidden(self, text: str) -> str:
+        """A stranger may send back what it was sent."""
+        return text.replace(self._token, "…") if self._token else text
+
+    def _no_head(self, why: str) -> LabError:
+        return LabError(f"What answers at {self.address} is no head of a Ray cluster: {why}. Name "
+                        "its dashboard, such as http://HEAD:8265.")  # fmt: skip
+
+    def _unreachable(self, reason: object) -> LabError:
+        why = system_reason(reason) if isinstance(reason, Exception) else str(reason)
+        return UnreachableError(
+            f"Nothing answers at {self.address}: {why}. Is the head running, and the tunnel open?"
+        )
+
+
+class RefusedError(LabError):
+    """The head says that it failed."""
+
+
+def checked_address(text: str) -> str:
+    """http://host:port, without a slash at its end; raises ConfigError."""
+    words = "The address of a cluster is such as http://HEAD:8265"
+    try:
+        parts = urlsplit(text.strip())
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"{words}: {shown(text)} is none ({error}).") from None
+    if parts.username or parts.password:  # it would be stored with the address
+        raise ConfigError(f"{words}, without a name or a password. A token belongs into {NAME}.")
+    if parts.query or parts.fragment:
+        raise ConfigError(f"{words}, with nothing behind it. A token belongs into {NAME}.")
+    plain = text.isascii() and text.isprintable() and " " not in text.strip()
+    if parts.scheme not in ("http", "https") or not host or not plain:
+        raise ConfigError(f"{words}: {shown(text)} is none.")
+    inside = f"[{host}]" if ":" in host else host
+    place = f"{parts.scheme}://{inside}" + (f":{port}" if port is not None else "")
+    return place + parts.path.rstrip("/")
+
+
+def _checked_token(token: str) -> str:
+    """One that a header can hold; raises ConfigError, in which it is not said."""
+    token = token.strip()
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise ConfigError("The cluster's token holds a blank, a line end or a letter that no token "
+                          "has. Copy it anew.")  # fmt: skip
+    return token

@@ -1,0 +1,105 @@
+"""The client of the Jobs API: what it asks, and one clear message for each bad answer."""
+
+import socket
+
+import pytest
+
+from lora_lab.cluster.jobs import Cluster, ForgottenError, UnreachableError, checked_address
+from lora_lab.errors import ConfigError, LabError
+from tests.cluster.fake_head import TOKEN
+
+HTML = (200, {"Content-Type": "text/html"}, "<html>Welcome to nginx</html>")
+
+
+def test_a_job_from_its_beginning_to_its_end(head):
+    cluster = Cluster(head.address + "/")
+    assert cluster.check() == "2.60.0"
+    cluster.submit("one", "python x", {"A": "1"}, {"sweep": "s"})
+    asked = head.jobs["one"]["asked"]
+    assert asked["entrypoint"] == "python x"
+    assert asked["runtime_env"] == {"env_vars": {"A": "1"}}
+    assert cluster.look("one").status == "RUNNING"
+    head.logs["one"] = "a line\n"
+    assert cluster.log("one") == "a line\n"
+    cluster.stop("one")
+    assert cluster.look("one").ended
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (HTML, "a web page"),
+        ((200, {"Content-Type": "text/plain"}, "hello"), "no JSON but 'text/plain'"),
+        ((200, {"Content-Type": "application/json"}, "{}"), "no version of Ray"),
+        ((200, {"Content-Type": "application/json"}, "[" * 9999), "no JSON"),
+        ((404, {}, "not found"), "no Jobs API"),
+        ((302, {"Location": "http://127.0.0.1:1/"}, ""), "another address"),
+        ((500, {}, f"Traceback\nsent {TOKEN}"), "answers with an error, 500: sent …"),
+    ],
+)
+def test_what_is_no_head_is_said_in_one_message(head, answer, words):
+    head.answer = answer
+    with pytest.raises(LabError, match=words) as caught:
+        Cluster(head.address).check()
+    assert TOKEN not in str(caught.value)
+    assert len(head.asked) == 1  # nothing was followed
+
+
+def test_another_version_of_the_jobs_api(head):
+    head.version = "5"
+    with pytest.raises(LabError, match="API is of version '5'; the lab speaks version 4"):
+        Cluster(head.address).check()
+
+
+@pytest.mark.parametrize(
+    ("token", "words"),
+    [("", "asks for a token, and none is known"), ("wrong", "refuses the token"),
+     ("two\nlines", "holds a blank, a line end")],
+)  # fmt: skip
+def test_a_token_that_does_not_open(head, token, words):
+    with pytest.raises(LabError, match=words) as caught:
+        Cluster(head.address, token).check()
+    assert not token or token not in str(caught.value)
+
+
+def test_the_token_comes_from_the_environment_and_no_proxy_sees_it(head, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    Cluster(head.address).check()
+    assert head.asked[0][2]["Authorization"] == f"Bearer {TOKEN}"
+    monkeypatch.delenv("LORA_LAB_CLUSTER_TOKEN")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    Cluster(head.address).check()
+
+
+def test_nothing_answers():
+    with socket.socket() as free:  # bound, and listening to nobody
+        free.bind(("127.0.0.1", 0))
+        with pytest.raises(UnreachableError, match=r"Nothing answers at http://127.*refused"):
+            Cluster(f"http://127.0.0.1:{free.getsockname()[1]}", "x").check()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "HEAD:8265", "ftp://head", "http://", "http://me:secret@head:8265", "http://head:99999",
+     "http://head?token=secret", "http://head:8265/#secret", "http://he ad", "http://head\n.org"],
+)  # fmt: skip
+def test_an_address_that_is_none(text):
+    with pytest.raises(ConfigError, match="such as http://HEAD:8265") as caught:
+        checked_address(text)
+    assert "secret" not in str(caught.value)
+
+
+def test_an_id_of_another_job_is_refused_and_a_lost_answer_is_none(head):
+    cluster = Cluster(head.address)
+    head.lose_answer = True  # as where the agent is slow: the job is there all the same
+    cluster.submit("one", "python x", {}, {"sweep": "mine"})
+    assert head.jobs["one"]["status"] == "RUNNING"
+    cluster.submit("one", "python x", {}, {"sweep": "mine"})  # asked twice, begun once
+    with pytest.raises(LabError, match="another job that is called one"):
+        cluster.submit("one", "python x", {}, {"sweep": "another"})
+
+
+def test_a_head_that_has_forgotten(head):
+    for ask in (Cluster.look, Cluster.log, Cluster.stop):
+        with pytest.raises(ForgottenError, match="has forgotten the job"):
+            ask(Cluster(head.address), "gone")
