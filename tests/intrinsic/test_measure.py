@@ -215,13 +215,3 @@ def test_a_net_of_random_weights_has_no_base_to_measure_from(tmp_path):
     assert Measurement(config, Settings(seeds=1)).plan.steps == 1000, "those of the preset"
     with pytest.raises(ConfigError, match="not trained"):
         Measurement(config, Settings(starts=("base",)))
-
-
-@pytest.mark.slow
-def test_the_shipped_digits_have_the_dimensions_that_were_published_for_them():
-    settings = Settings(seeds=4, dimensions=(5, 16, 23, 32, 45, 64, 91, 128, 181, 300))
-    *_, result = measure(digits(), settings)
-    base, random = (result.of(start) for start in ("base", "random"))
-    assert 20 <= base.by_score.d90.d <= 40
-    assert 95 <= random.by_score.d90.d <= 170
-    assert random.by_score.d90.d >= 3 * base.by_score.d90.d

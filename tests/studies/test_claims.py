@@ -14,6 +14,9 @@ from lora_lab.studies.claim_list import AGREES, CLAIMS, DIFFERS, OPEN
 from lora_lab.studies.claims import ClaimReading, plain
 from lora_lab.studies.ended import Ended
 from lora_lab.tasks.digits import DigitsTask
+from lora_lab.training.controls import Controls
+from lora_lab.training.experiment import Experiment
+from lora_lab.training.loop import train
 from tests.studies.trained import train_all
 
 
@@ -173,6 +176,29 @@ def test_random_labels_are_drawn_by_the_seed_and_say_nothing():
     same = (drawn.labels == plain_task.labels).float().mean()
     assert float(same) == pytest.approx(0.1, abs=0.04)
     assert torch.equal(drawn.test_labels, plain_task.test_labels)
+
+
+@pytest.mark.slow
+def test_random_labels_are_learned_by_heart_within_their_entropy_and_two_bits_a_number():
+    """N·(log₂ 10 − CE/ln 2) bits of the rows that were trained on: more of them at each rank."""
+    preset = get_preset("digits").config
+    bits = {}
+    for rank in (1, 2, 4, 8):
+        hyper = changed(preset.hyper, rank=rank, alpha=2.0 * rank, learning_rate=3e-3)
+        config = changed(preset, digits=(), random_labels=True, batch_size=449, max_steps=2_000,
+                         eval_steps=2_000, schedule="linear", hyper=hyper.model_dump())  # fmt: skip
+        experiment = Experiment.build(config)
+        for _ in train(experiment, Controls(config.hyper)):
+            pass
+        task = experiment.task
+        with torch.no_grad():
+            logits = experiment.model(task.images.float())
+        loss = float(torch.nn.functional.cross_entropy(logits, task.labels))
+        bits[rank] = len(task.labels) * (math.log2(10) - loss / math.log(2))
+        trained = sum(p.numel() for x in experiment.layers.values() for p in x.adapter_parameters())
+        assert 0 < bits[rank] <= len(task.labels) * math.log2(10)
+        assert bits[rank] <= 2 * trained
+    assert list(bits.values()) == sorted(bits.values()), bits
 
 
 def test_random_labels_are_refused_where_there_are_none_to_draw():

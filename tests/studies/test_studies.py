@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from itertools import product
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.presets import get_preset
 from lora_lab.runs.listing import METRICS, SUMMARY
+from lora_lab.runs.snapshots import read_snapshot
 from lora_lab.studies import claim_runs
 from lora_lab.studies.base import StudyBase
 from lora_lab.studies.ended import Shelf, result_of
@@ -191,6 +193,21 @@ def test_figures_are_there_at_every_step_that_was_kept(digits, small):
     )
     with pytest.raises(LabError, match="no snapshot of step 3"):
         found.factors(runs[0], 3)
+
+
+def test_the_start_that_is_drawn_again_is_the_one_that_was_kept(digits, small):
+    """A₀ of a run, from its seed, layers and rank; before the second step A has not moved."""
+    asked, shelf = small
+    for rank, seed in product((1, 4), (0, 1)):
+        run = shelf.of(asked.by_rank[rank, 1e-2, seed])
+        kept, again = read_snapshot(run.path, 0), digits.start_of(run.config)
+        first = read_snapshot(run.path, 1)
+        assert kept.keys() == again.keys()
+        for name, layer in kept.items():
+            assert torch.equal(layer.lora_A, again[name].lora_A)
+            assert torch.equal(layer.lora_A, first[name].lora_A), "∇A = 0 where B = 0"
+            assert not layer.lora_B.any()
+            assert first[name].lora_B.any()
 
 
 def test_the_summary_is_plain_and_open_where_nothing_was_trained(digits, small):
