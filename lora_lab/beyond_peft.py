@@ -12,6 +12,7 @@ STATE_SPACE = ("falcon_h1", "falcon_mamba", "mamba", "mamba2", "nemotron_h")
 REFUSED = ("conv1d", "out_proj")  # by PEFT, of a model of these types: last words of a path
 READ = {
     **dict.fromkeys(("falcon_mamba", "jamba", "mamba"), ("dt_proj",)),
+    **dict.fromkeys(("gemma3n", "gemma3n_text"), ("altup.correction_coefs",)),  # in training
     "longcat_flash": ("router.classifier",),
 }
 RENAMED = {"inkling2_text": ("weight_proj",)}  # when it is loaded; PEFT then misses the factors

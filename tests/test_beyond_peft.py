@@ -45,10 +45,10 @@ def test_refused_is_what_peft_refuses():
     assert all(beyond_peft(kind, f"layers.0.mixer.{word}") for kind, word in theirs)
 
 
-@pytest.mark.parametrize("family", READ)
+@pytest.mark.parametrize("family", [x for x in READ if x != "gemma3n"])  # which needs timm
 def test_its_own_network_reads_that_weight_without_a_call(family, tmp_path):
     kind = write(tmp_path, family, "causal_lm")
-    model, called = kind.from_pretrained(tmp_path, dtype=torch.float32).eval(), set()
+    model, called = kind.from_pretrained(tmp_path, dtype=torch.float32).train(), set()
     for name in adaptable_layers(model):
         if isinstance(module := dict(model.named_modules()).get(name), torch.nn.Linear):
             module.register_forward_pre_hook(lambda *_, name=name: called.add(name))

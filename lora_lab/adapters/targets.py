@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 
 from torch import nn
+from torch.nn.modules.linear import NonDynamicallyQuantizableLinear as ReadInAttention
 
 from lora_lab.adapters.experts import expert_matrices, stacks
 from lora_lab.adapters.kinds import (
@@ -21,6 +22,8 @@ from lora_lab.adapters.weights import ExpertName
 from lora_lab.beyond_peft import beyond_peft
 from lora_lab.blocks.frozen import FrozenBlocks, numbers_of
 from lora_lab.errors import AdapterError
+
+OF_ATTENTION = "torch's attention reads its weight without calling it"
 
 ALL_LINEAR = "all-linear"
 ALL_LINEAR_CONV = "all-linear+conv"
@@ -207,7 +210,8 @@ def left_out(model: nn.Module) -> dict[str, str]:
     return {
         name: reason
         for name, module in model.named_modules()
-        if kind_or_none(module) is not None and (reason := beyond_peft(kind, name))
+        if kind_or_none(module) is not None
+        if (reason := beyond_peft(kind, name) or OF_ATTENTION * isinstance(module, ReadInAttention))
     }
 
 

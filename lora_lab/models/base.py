@@ -20,7 +20,7 @@ from lora_lab.models.quantized import dequantized, quantization
 from lora_lab.models.safetensors_file import TensorEntry, read_header
 from lora_lab.models.shards import weight_files
 from lora_lab.models.skeleton import Skeleton, skeletons
-from lora_lab.models.state_names import owners_names
+from lora_lab.models.state_names import COUNT, owners_names
 from lora_lab.models.strict_json import read_json
 
 
@@ -31,14 +31,18 @@ class Base:
         """Raises CheckpointError for what is damaged or unsafe."""
         self.path = path
         self.config = config_values(path)
-        self.tensors = {tensor.name: tensor for tensor in tensors_of(path)}
+        tensors = tensors_of(path)
+        # What training put around a model of transformers is left out, as it is where it is opened.
+        plain = [tensor.name for tensor in tensors if tensor.name != COUNT]
+        self._owners = owners_names(plain) if "model_type" in self.config else {}
+        self.tensors = {self._named(tensor.name): tensor for tensor in tensors}
         self.files = weight_files(path) if path.is_dir() else (path,)
         self.quantized = quantization(self.tensors.values())
         if not self.quantized and self.config.get("quantization_config"):
             settings = self.config["quantization_config"]
             method = settings.get("quant_method") if isinstance(settings, dict) else None
             self.quantized = str(method or "quantized")
-        self._kinds = {tensor.name: tensor.dtype for tensor in self.tensors.values()}
+        self._kinds = {name: tensor.dtype for name, tensor in self.tensors.items()}
         self._archived = any(map(_is_archive, self.files))
         self.held_as: dict[str, str] = {}  # tensor → the form of blocks that it counts as
         self._archive: tuple[Path, dict[str, torch.Tensor]] | None = None
@@ -59,10 +63,17 @@ class Base:
             return self._read_entry(key)
         if self._archive is None or key not in self._archive[1]:
             for file in self.files:
-                self._archive = file, read_state(file)
+                self._archive = file, self.state(file)
                 if key in self._archive[1]:
                     break
         return self._archive[1][key]
+
+    def state(self, file: Path) -> dict[str, torch.Tensor]:
+        """All tensors of one of the files."""
+        return {self._named(key): tensor for key, tensor in read_state(file).items()}
+
+    def _named(self, key: str) -> str:
+        return self._owners.get(key, key)
 
     def _read_entry(self, key: str) -> torch.Tensor:
         file, entry, start = self._entries[key]
@@ -83,7 +94,8 @@ class Base:
             size = regular_size(file)  # before it is opened: a pipe would block
             with file.open("rb") as opened:
                 entries = read_header(opened, size).entries
-                found |= {key: (file, entry, opened.tell()) for key, entry in entries.items()}
+                start = opened.tell()
+            found |= {self._named(key): (file, entry, start) for key, entry in entries.items()}
         return found
 
     def parameter(self, skeleton: Skeleton | None, source: Source, name: str) -> torch.Tensor:

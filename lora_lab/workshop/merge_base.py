@@ -23,7 +23,6 @@ from lora_lab.atomic import replace_file, replace_folder, temporary_folder
 from lora_lab.blocks.forms import FORMS, dense, fits, packed
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.models.base import Base
-from lora_lab.models.checkpoint import read_state
 from lora_lab.models.key_map import Source, restored
 from lora_lab.progress import Report, silent, to_end
 from lora_lab.workshop.merge_plan import Merge, planned
@@ -121,7 +120,7 @@ def _write_into(folder: Path, merge: Merge) -> Generator[tuple[str, float], None
     size = 0
     for number, file in enumerate(base.files):
         yield f"Merging {file.name}", number / len(base.files)
-        state = dict(read_state(file))
+        state = base.state(file)
         state |= {key: base.read(key) for key in state if key in base.held_as}
         for key in state:
             if key in merge.whole:

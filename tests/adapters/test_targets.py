@@ -8,7 +8,12 @@ from torch import nn
 
 from lora_lab.adapters.inject import adapter_layers, inject, remove
 from lora_lab.adapters.merging import merge, merge_and_unload, ties
-from lora_lab.adapters.targets import adaptable_layers, find_targets, numbered_modules
+from lora_lab.adapters.targets import (
+    adaptable_layers,
+    find_targets,
+    left_out,
+    numbered_modules,
+)
 from lora_lab.errors import AdapterError
 
 
@@ -144,6 +149,13 @@ def test_code_that_reads_the_weight_sees_the_adapter():
     assert layer.lora_A.grad.any()
     merge_and_unload(model)
     torch.testing.assert_close(attention(x, x, x)[0], after)
+
+
+def test_all_linear_leaves_out_what_torchs_attention_only_reads():
+    model = nn.ModuleDict({"attention": nn.MultiheadAttention(8, 2), "out": nn.Linear(8, 4)})
+    assert list(find_targets(model)) == ["out"]
+    assert "without calling" in left_out(model)["attention.out_proj"]
+    assert list(find_targets(model, ("out_proj",))) == ["attention.out_proj"]
 
 
 def net() -> nn.Module:

@@ -201,3 +201,17 @@ def test_a_packed_base_is_no_other_base(pack, tmp_path):
         against_base(weights, tmp_path / "base")
     with pytest.raises(LabError, match="is quantized"):
         write_merged(weights, tmp_path / "base", tmp_path / "out")
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma3"])
+@pytest.mark.parametrize("around", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_a_base_that_training_had_wrapped_is_merged_under_its_owners_names(name, around, tmp_path):
+    model = saved(tmp_path / "base", name)
+    targets = r".*language_model.*q_proj" if name == "gemma3" else ["q_proj"]
+    wanted = answer(adapted(model, tmp_path / "adapter", targets))
+    file = tmp_path / "base" / "model.safetensors"
+    state = safetensors.torch.load_file(file)
+    safetensors.torch.save_file({around + key: t for key, t in state.items()}, file)
+    write_merged(open_adapter(tmp_path / "adapter"), tmp_path / "base", tmp_path / "out")
+    merged = type(model).from_pretrained(tmp_path / "out").eval()
+    assert distance(answer(merged), wanted) <= 1e-5
