@@ -33,7 +33,14 @@ from lora_lab.atomic import (
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.listing import NAME, Steps, listed
-from lora_lab.runs.own_files import Door, checked, plain_json, read_own, read_table
+from lora_lab.runs.own_files import (
+    Door,
+    checked,
+    own_folder,
+    plain_json,
+    read_own,
+    read_table,
+)
 
 STATE = "state.safetensors"
 MANIFEST = "manifest.json"
@@ -66,10 +73,7 @@ def write_checkpoint(
 
     Raises `OSError` where the disk refuses; the older one is kept.
     """
-    folder = run / FOLDER
-    folder.mkdir(exist_ok=True)
-    if folder.is_symlink():
-        raise OSError(errno.ELOOP, "it is a link, and leads out of the run's folder", str(folder))
+    folder = own_folder(run, FOLDER)
     target = folder / f"{'kept' if keep else 'step'}-{step:09d}"
     if keep and target.exists():  # of several edits at one step, the state before the first is kept
         return target

@@ -66,6 +66,15 @@ def open_own(path: Path, flags: int = os.O_RDONLY) -> int:
     return fd
 
 
+def own_folder(run: Path, name: str) -> Path:
+    """A folder of the run itself, made where there is none; raises OSError where it is a link."""
+    folder = run / name
+    folder.mkdir(exist_ok=True)
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, and leads out of the run's folder", str(folder))
+    return folder
+
+
 def read_own(path: Path, largest: int = SMALL) -> bytes:
     """All of a regular file; raises OSError, also where it is larger than it may be."""
     with open(open_own(path), "rb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,7 +16,7 @@ from lora_lab.adapters.weights import LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
 from lora_lab.names import shown
-from lora_lab.runs.own_files import plain_json, read_own
+from lora_lab.runs.own_files import own_folder, plain_json, read_own
 
 FOLDER = "snapshots"
 NAME = re.compile(r"step-(\d{9,12})\.safetensors")
@@ -31,8 +32,9 @@ def steps_of(count: int, last: int) -> tuple[int, ...]:
 
 def kept_steps(run: Path) -> tuple[int, ...]:
     """The steps of which the run has snapshots."""
+    folder = run / FOLDER
     try:
-        names = [path.name for path in (run / FOLDER).iterdir()]
+        names = [] if folder.is_symlink() else os.listdir(folder)  # a link leads to another's
     except OSError:
         return ()
     return tuple(sorted(int(found[1]) for name in names if (found := NAME.fullmatch(name))))
@@ -45,8 +47,7 @@ def write_snapshot(run: Path, step: int, layers: Iterable[LayerWeights]) -> None
         tensors[f"{layer.name}|A"] = layer.lora_A.contiguous()
         tensors[f"{layer.name}|B"] = layer.lora_B.contiguous()
         scaling[layer.name] = layer.scaling
-    folder = run / FOLDER
-    folder.mkdir(exist_ok=True)
+    own_folder(run, FOLDER)
     data = safetensors.torch.save(tensors, {"scaling": json.dumps(scaling)})
     write_file(_path(run, step), data)
 

@@ -4,7 +4,14 @@ import sys
 
 import pytest
 
-from tests.reliability import disk_campaign, engine_campaign, kill_campaign, power_cut, soak
+from tests.reliability import (
+    disk_campaign,
+    engine_campaign,
+    kill_campaign,
+    power_cut,
+    soak,
+    swap_campaign,
+)
 
 
 @pytest.mark.slow
@@ -50,6 +57,13 @@ def test_a_run_opens_after_any_of_many_power_cuts(tmp_path):
 def test_a_soak_ends_like_its_replay(tmp_path):
     found = soak.soak(tmp_path, minutes=0.2, seed=3)
     assert int(found["edits that hold"].replace(",", "")) >= 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not swap_campaign.exchanges(), reason="no two names change places here")
+def test_what_changes_places_while_it_is_opened_is_neither_followed_nor_waited_for():
+    found = swap_campaign.campaign(0.3)
+    assert found["refused"] > 100
 
 
 @pytest.fixture(scope="module")

@@ -48,6 +48,18 @@ def test_a_damaged_one_is_refused_by_name(tmp_path, data):
         read_snapshot(tmp_path, 7)
 
 
+def test_a_folder_that_is_a_link_is_neither_written_to_nor_read(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "step-000000007.safetensors").touch()
+    (tmp_path / "run" / FOLDER).symlink_to(tmp_path / "elsewhere")
+    layer = LayerWeights("a", torch.ones(2, 5), torch.ones(3, 2), alpha=8.0, scaling=4.0)
+    with pytest.raises(OSError, match="link"):
+        write_snapshot(tmp_path / "run", 8, [layer])
+    assert kept_steps(tmp_path / "run") == ()
+    assert len(list((tmp_path / "elsewhere").iterdir())) == 1
+
+
 PAIR = {"fc1|A": torch.ones(2, 3), "fc1|B": torch.ones(4, 2)}
 
 
