@@ -32,6 +32,7 @@ from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.projections import HASH, PROJECTIONS
+from lora_lab.training.saving.counted_twice import REASON, as_counted_twice
 from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
 NAME = THETA  # in the folder of a run
@@ -110,6 +111,8 @@ class FromTheta:
                 f"The numbers of {self.path} move their weights by the projection {self.drawn_by}, "
                 f"and not by {space.asked.projection}. Leave the projection out."
             )
+        if self.projection == as_counted_twice(space, len(self.theta)):
+            raise AdapterError(f"{self.path} {REASON}.")
         if space.seed != self.seed or space.fingerprint() != self.projection:
             raise AdapterError(
                 f"{self.path}: its seed {self.seed} draws another random subspace here, by torch "

@@ -27,6 +27,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import state_names
 from lora_lab.training.packed_base import kept_with
 from lora_lab.training.per_layer import check, wanted_rank
+from lora_lab.training.saving.counted_twice import REASON, as_counted_twice
 from lora_lab.training.saving.random_states import is_random_state
 
 VERSION = 1
@@ -145,8 +146,11 @@ def _wrong(reason: str) -> LabError:
 
 def _check_space(experiment: Experiment, facts: Facts, dimension: int) -> None:
     """θ means nothing in another random subspace than the one that it was trained in."""
-    if experiment.space is None or facts.projection == experiment.space.fingerprint(dimension):
+    space = experiment.space
+    if space is None or facts.projection == space.fingerprint(dimension):
         return
+    if facts.projection and facts.projection == as_counted_twice(space, dimension):
+        raise LabError(f"The checkpoint {REASON}.")
     if facts.projection and facts.torch != str(torch.__version__):
         raise LabError(
             f"torch {torch.__version__} draws another random subspace from the seed than torch "
