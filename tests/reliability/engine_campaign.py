@@ -211,8 +211,13 @@ def window_that_is_killed(run: Path, after: float) -> float:
     window.start()
     theirs.close()
     try:
-        assert ours.poll(PATIENCE), "a window did not see the run move"
-        took = ours.recv()
+        limit, seen = time.monotonic() + PATIENCE, "nothing"
+        while isinstance(seen, str):
+            left = limit - time.monotonic()
+            words = f"a window did not see the run move; it said: {seen}"
+            assert ours.poll(max(0.0, left)), words
+            seen = ours.recv()
+        took = seen
         time.sleep(after)
     finally:
         window.kill()
@@ -238,6 +243,12 @@ def look(run: str, home: str, told: Connection) -> None:
         began[0] = time.perf_counter()
         assert window.flows.background.show(run)
 
+    def say() -> None:
+        sessions = window.sessions
+        told.send(f"after {time.perf_counter() - began[0]:.0f} s {sessions.state} at step "
+                  f"{sessions.step}, opening: {sessions.opening}, notice: "
+                  f"{window.notice_bar.notice}")  # fmt: skip
+
     def watch() -> None:
         first[0] = first[0] or window.sessions.step
         if not done[0] and window.sessions.step > first[0] > 0:
@@ -249,6 +260,9 @@ def look(run: str, home: str, told: Connection) -> None:
     window.painted.connect(lambda: QTimer.singleShot(0, attach))
     window.show()
     timer.start()
+    tell = QTimer(window, interval=5000)
+    tell.timeout.connect(lambda: done[0] or say())
+    tell.start()
     app.exec()
 
 

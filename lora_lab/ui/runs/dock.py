@@ -236,8 +236,10 @@ class RunsDock(QDockWidget):
         if run.parent:
             origin = tr(" Branch of {} at step {:,}.").format(run.parent, run.parent_step)
         name = run.label or run.name
-        if self.model.is_apart(run) and run.path != self.model.current:
+        if self.model.is_apart(run):
             words = tr("{} trains in the background. Attach shows it; it continues either way.")
+            if run.path == self.model.current:
+                words = tr("{} is open here and trains in the background.")
             return words.format(name) + origin
         if held:
             return tr("{} is open, here or in another window.").format(name) + origin

@@ -166,9 +166,9 @@ class RunsModel(RowsModel):
     def _state(self, run: RunSummary) -> str:
         if not self.is_apart(run):
             return in_words(run.state) or "—"
-        if run.state == "running":
-            return self.tr("trains in the background")
-        return self.tr("{}, in the background").format(in_words(run.state) or "—")
+        if run.state in ("", "running"):
+            return self.tr("in background")  # the line below the table says more
+        return self.tr("{}, in background").format(in_words(run.state))
 
     def _order(self, run: RunSummary, column: int) -> Any:
         if column in FIGURES:

@@ -145,7 +145,7 @@ class RunsTable(QTableView):
     def _fit_columns(self) -> None:
         header, width = self.horizontalHeader(), self.fontMetrics().horizontalAdvance
         widest = (
-            self.tr("Shown"), "20261124-182034-digits", "interrupted", "classification",
+            self.tr("Shown"), "20261124-182034-digits", "in background", "classification",
             "000", "000", "000,000 / 000,000", "0.00×10⁻¹⁴", "000 MB", "0:00:00", "",
         )  # fmt: skip
         for column, text in enumerate(widest):

@@ -31,6 +31,9 @@ def test_out_and_back_and_not_a_step_lost(qtbot, training):
     assert lab.sessions.id == session, "the queue knows it by that"
     assert lab.commands.background.isChecked()
     assert lab.strip.state_label.text() == "Training, in the background"
+    lab.flows.runs.start()
+    about = lab.runs_dock.about
+    qtbot.waitUntil(lambda: "is open here and trains in the background" in about.text(), **LONG)
     lab.hyper_dock.request(rank=2)
     qtbot.waitUntil(lambda: lab.sessions.standing.applied.rank == 2, **LONG)
     lab.commands.train.trigger()
@@ -123,10 +126,11 @@ def test_a_move_that_cannot_be_saved_leaves_the_run_where_it_is(qtbot, training)
     run.rename(run.with_name("moved away"))
     run.write_text("in its place")
     lab.commands.background.trigger()
-    qtbot.waitUntil(lambda: any(notice.severity == "error" for notice in lab.told), **LONG)
+    assert lab.flows.background.busy
+    qtbot.waitUntil(lambda: not lab.flows.background.busy, **LONG)
+    assert any(notice.severity == "error" for notice in lab.told)
     steps_on(qtbot, lab)
     assert not lab.sessions.apart
-    assert not lab.flows.background.busy
     qtbot.waitUntil(lambda: not live_places(), **LONG)
 
 
@@ -162,7 +166,7 @@ def test_the_list_says_so_and_attaches_and_stops(qtbot, window, here):
         dock = window.runs_dock
         qtbot.waitUntil(lambda: len(dock.model.runs) == 1, **LONG)
         index = dock.model.index(0, 2)
-        assert index.data().endswith("in the background")
+        assert index.data() == "in background"
         assert dock.open_button.text() == "Attach"
         assert "continues either way" in dock.about.text()
         dock.open_button.click()
