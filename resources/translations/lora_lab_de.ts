@@ -50,6 +50,14 @@ Zweig von {} ab Schritt {:,}</translation>
         <translation> oder </translation>
     </message>
     <message>
+        <source> seed</source>
+        <translation> Seed</translation>
+    </message>
+    <message>
+        <source> token</source>
+        <translation> Token</translation>
+    </message>
+    <message>
         <source> tokens</source>
         <translation> Token</translation>
     </message>
@@ -628,6 +636,10 @@ Apache License 2.0</translation>
         <translation>Eine Zeile je Matrixzeile; 1/3 und 2e-3 sind Zahlen.</translation>
     </message>
     <message>
+        <source>A run in several processes trains without the window.</source>
+        <translation>Ein Lauf in mehreren Prozessen trainiert ohne das Fenster.</translation>
+    </message>
+    <message>
         <source>A scanned 8: how many values until it is readable?</source>
         <translation>Eine gescannte 8: Wie viele Werte, bis sie lesbar ist?</translation>
     </message>
@@ -766,6 +778,14 @@ Apache License 2.0</translation>
     <message>
         <source>All &amp;linear</source>
         <translation>Alle &amp;linearen</translation>
+    </message>
+    <message>
+        <source>All adapted weights, however many they are</source>
+        <translation>Alle adaptierten Gewichte, so viele es auch sind</translation>
+    </message>
+    <message>
+        <source>All adapted weights, up to 20,000,000 of them; above, the factors of LoRA (Uni-LoRA)</source>
+        <translation>Alle adaptierten Gewichte, bis zu 20,000,000; darüber die Faktoren von LoRA (Uni-LoRA)</translation>
     </message>
     <message>
         <source>All classes</source>
@@ -1396,6 +1416,10 @@ Apache License 2.0</translation>
         <translation>Jede Schicht braucht einen Moment zwischen zwei Schritten.</translation>
     </message>
     <message>
+        <source>Each number moves each weight, by a normal P with unit columns. Li et al. 2018. It is held whole, so for few weights and numbers</source>
+        <translation>Jede Zahl bewegt jedes Gewicht, durch ein normalverteiltes P mit Einheitsspalten. Li et al. 2018. Es wird ganz gehalten, also für wenige Gewichte und Zahlen</translation>
+    </message>
+    <message>
         <source>Each row counts alike</source>
         <translation>Jede Zeile zählt gleich</translation>
     </message>
@@ -1406,6 +1430,10 @@ Apache License 2.0</translation>
     <message>
         <source>Each ticked layer gets an adapter.</source>
         <translation>Jede angekreuzte Schicht bekommt einen Adapter.</translation>
+    </message>
+    <message>
+        <source>Each weight belongs to one number, with a sign: three operations a weight, and d is a slider. As Uni-LoRA, 2025</source>
+        <translation>Jedes Gewicht gehört zu einer Zahl, mit Vorzeichen: drei Operationen je Gewicht, und d ist ein Regler. Wie Uni-LoRA, 2025</translation>
     </message>
     <message>
         <source>Early stopping: validations without a better loss that end the run; 0: never.</source>
@@ -1766,6 +1794,10 @@ Apache License 2.0</translation>
     <message>
         <source>How many numbers θ a random subspace trains, each moving its share of all weights. Doubling d keeps ΔW exactly; halving it keeps what comes nearest.</source>
         <translation>Wie viele Zahlen θ ein zufälliger Unterraum trainiert; jede bewegt ihren Teil aller Gewichte. Verdoppeln von d behält ΔW genau; Halbieren behält das Nächstliegende.</translation>
+    </message>
+    <message>
+        <source>How the d numbers of a random subspace move all weights.</source>
+        <translation>Wie die d Zahlen eines zufälligen Unterraums alle Gewichte bewegen.</translation>
     </message>
     <message>
         <source>How the frozen matrices of the base are held: 4 or 8 bits need a quarter or half of the memory of 16; heads and embeddings stay as they are.</source>
@@ -2530,6 +2562,10 @@ zustand</translation>
         <translation>Über die Zeit</translation>
     </message>
     <message>
+        <source>P = H·G·Π·H·B over all weights at once, never held. Le et al. 2013; Li et al. 2018, Aghajanyan et al. 2020. Up to 3 million weights</source>
+        <translation>P = H·G·Π·H·B über alle Gewichte zugleich, nie gehalten. Le et al. 2013; Li et al. 2018, Aghajanyan et al. 2020. Bis zu 3 Millionen Gewichte</translation>
+    </message>
+    <message>
         <source>Packing the run</source>
         <translation>Lauf wird gepackt</translation>
     </message>
@@ -2666,6 +2702,10 @@ zustand</translation>
         <translation>Fortschritt der Arbeit</translation>
     </message>
     <message>
+        <source>Projection</source>
+        <translation>Projektion</translation>
+    </message>
+    <message>
         <source>Prompt</source>
         <translation>Prompt</translation>
     </message>
@@ -2710,6 +2750,10 @@ zustand</translation>
         <translation>Rang r</translation>
     </message>
     <message>
+        <source>Space</source>
+        <translation>Raum</translation>
+    </message>
+    <message>
         <source>Steps between two validations; 0: as often as 3 % of the time allow. Which step is the best one is then a matter of the clock, and so is a patient run&apos;s end.</source>
         <translation>Schritte zwischen zwei Validierungen; 0: so oft, wie 3 % der Zeit es erlauben. Welcher Schritt der beste ist, hängt dann von der Uhr ab, ebenso das Ende eines geduldigen Laufs.</translation>
     </message>
@@ -2730,8 +2774,24 @@ zustand</translation>
         <translation>Das Zehnfache der Rate</translation>
     </message>
     <message>
+        <source>Uni-LoRA</source>
+        <translation>Uni-LoRA</translation>
+    </message>
+    <message>
+        <source>What the d numbers of a random subspace move.</source>
+        <translation>Was die d Zahlen eines zufälligen Unterraums bewegen.</translation>
+    </message>
+    <message>
+        <source>keeps what comes nearest; what is lost is shown afterwards</source>
+        <translation>behält, was am nächsten kommt; was verloren geht, wird danach gezeigt</translation>
+    </message>
+    <message>
         <source>not applicable ({})</source>
         <translation>entfällt ({})</translation>
+    </message>
+    <message>
+        <source>would discard {} of {}</source>
+        <translation>würde {} {} verwerfen</translation>
     </message>
     <message>
         <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs. TIES, DARE and magnitude trim ΔW itself, as PEFT&apos;s ties_svd; what PEFT calls ties trims A and B apart.</source>
@@ -5234,10 +5294,6 @@ zustand</translation>
         <translation>{} {} verworfen, Schritt {:,}</translation>
     </message>
     <message>
-        <source>discarded {} of ΔW&apos;s energy at step {:,}</source>
-        <translation>{} der ΔW-Energie verworfen, Schritt {:,}</translation>
-    </message>
-    <message>
         <source>does not hold</source>
         <translation>gilt nicht</translation>
     </message>
@@ -5556,10 +5612,6 @@ zustand</translation>
     <message>
         <source>keep α</source>
         <translation>α behalten</translation>
-    </message>
-    <message>
-        <source>keeps what comes nearest to ΔW; the energy lost is shown afterwards</source>
-        <translation>behält das, was ΔW am nächsten kommt; die verlorene Energie steht danach hier</translation>
     </message>
     <message>
         <source>kept</source>
@@ -5906,6 +5958,10 @@ zustand</translation>
         <translation>Pretraining</translation>
     </message>
     <message>
+        <source>projection</source>
+        <translation>Projektion</translation>
+    </message>
+    <message>
         <source>prompt as in the data</source>
         <translation>Prompt wie in den Daten</translation>
     </message>
@@ -6074,6 +6130,10 @@ zustand</translation>
         <translation>Momentaufnahmen</translation>
     </message>
     <message>
+        <source>space</source>
+        <translation>Raum</translation>
+    </message>
+    <message>
         <source>square</source>
         <translation>quadratisch</translation>
     </message>
@@ -6182,8 +6242,24 @@ zustand</translation>
         <translation>das geöffnete Modell und die geöffneten Daten</translation>
     </message>
     <message>
+        <source>the numbers move both factors, and their rate does what α would</source>
+        <translation>die Zahlen bewegen beide Faktoren, und ihre Lernrate tut, was α täte</translation>
+    </message>
+    <message>
+        <source>the numbers move factors of one rank in all layers</source>
+        <translation>die Zahlen bewegen Faktoren eines Rangs in allen Schichten</translation>
+    </message>
+    <message>
+        <source>the numbers move factors of the rank that the run began with</source>
+        <translation>die Zahlen bewegen Faktoren des Rangs, mit dem der Lauf begann</translation>
+    </message>
+    <message>
         <source>the same rate is best from rank 4 on</source>
         <translation>ab Rang 4 ist dieselbe Rate die beste</translation>
+    </message>
+    <message>
+        <source>the squared change of A and B</source>
+        <translation>der quadrierten Änderung von A und B</translation>
     </message>
     <message>
         <source>the sum itself, to rounding</source>
@@ -6364,10 +6440,6 @@ zustand</translation>
     <message>
         <source>would discard nothing: ΔW does not use those directions</source>
         <translation>würde nichts verwerfen: ΔW nutzt diese Richtungen nicht</translation>
-    </message>
-    <message>
-        <source>would discard {} of ΔW&apos;s energy</source>
-        <translation>würde {} der Energie von ΔW verwerfen</translation>
     </message>
     <message>
         <source>would discard {} of ΔW&apos;s energy in {}</source>
@@ -6680,6 +6752,14 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} weitere</translation>
     </message>
     <message>
+        <source>{} moves its weights by no projection.</source>
+        <translation>{} bewegt seine Gewichte durch keine Projektion.</translation>
+    </message>
+    <message>
+        <source>{} moves what it moves at any size.</source>
+        <translation>{} bewegt bei jeder Größe dasselbe.</translation>
+    </message>
+    <message>
         <source>{} needs continuous inputs, and an embedding is among the targets.</source>
         <translation>{} braucht stetige Eingaben, und unter den Zielen ist ein Embedding.</translation>
     </message>
@@ -6880,6 +6960,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>ΔW / random</source>
         <translation>ΔW / Zufall</translation>
+    </message>
+    <message>
+        <source>ΔW = (α/r)·(B₀ + P·θ)·(A₀ + P·θ), d numbers for the factors of all layers. Li et al. 2025, arXiv 2506.00799</source>
+        <translation>ΔW = (α/r)·(B₀ + P·θ)·(A₀ + P·θ), d Zahlen für die Faktoren aller Schichten. Li et al. 2025, arXiv 2506.00799</translation>
     </message>
     <message>
         <source>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</source>

@@ -50,6 +50,14 @@ branch of {} at step {:,}</source>
         <translation> 或 </translation>
     </message>
     <message>
+        <source> seed</source>
+        <translation> 个种子</translation>
+    </message>
+    <message>
+        <source> token</source>
+        <translation> 个 token</translation>
+    </message>
+    <message>
         <source> tokens</source>
         <translation> 个 token</translation>
     </message>
@@ -628,6 +636,10 @@ Apache License 2.0</translation>
         <translation>每行一行数据；1/3 和 2e-3 都是数。</translation>
     </message>
     <message>
+        <source>A run in several processes trains without the window.</source>
+        <translation>多进程运行在窗口之外训练。</translation>
+    </message>
+    <message>
         <source>A scanned 8: how many values until it is readable?</source>
         <translation>扫描的数字 8：保留多少个奇异值才能认出？</translation>
     </message>
@@ -766,6 +778,14 @@ Apache License 2.0</translation>
     <message>
         <source>All &amp;linear</source>
         <translation>所有线性层(&amp;L)</translation>
+    </message>
+    <message>
+        <source>All adapted weights, however many they are</source>
+        <translation>所有被适配的权重，无论多少</translation>
+    </message>
+    <message>
+        <source>All adapted weights, up to 20,000,000 of them; above, the factors of LoRA (Uni-LoRA)</source>
+        <translation>所有被适配的权重，最多 20,000,000 个；超过时为 LoRA 的因子（Uni-LoRA）</translation>
     </message>
     <message>
         <source>All classes</source>
@@ -1396,6 +1416,10 @@ Apache License 2.0</translation>
         <translation>每层会在两步之间占用片刻。</translation>
     </message>
     <message>
+        <source>Each number moves each weight, by a normal P with unit columns. Li et al. 2018. It is held whole, so for few weights and numbers</source>
+        <translation>每个数移动每个权重，P 服从正态分布且各列为单位长度。Li 等 2018。P 被完整保存，因此只适合少量权重和数</translation>
+    </message>
+    <message>
         <source>Each row counts alike</source>
         <translation>每行同等计数</translation>
     </message>
@@ -1406,6 +1430,10 @@ Apache License 2.0</translation>
     <message>
         <source>Each ticked layer gets an adapter.</source>
         <translation>每个勾选的层都会得到适配器。</translation>
+    </message>
+    <message>
+        <source>Each weight belongs to one number, with a sign: three operations a weight, and d is a slider. As Uni-LoRA, 2025</source>
+        <translation>每个权重属于一个数，并带符号：每个权重三次运算，d 是滑块。同 Uni-LoRA，2025</translation>
     </message>
     <message>
         <source>Early stopping: validations without a better loss that end the run; 0: never.</source>
@@ -1766,6 +1794,10 @@ Apache License 2.0</translation>
     <message>
         <source>How many numbers θ a random subspace trains, each moving its share of all weights. Doubling d keeps ΔW exactly; halving it keeps what comes nearest.</source>
         <translation>随机子空间训练多少个数 θ，每个移动所有权重中属于它的部分。d 加倍时精确保留 ΔW；减半时保留最接近的结果。</translation>
+    </message>
+    <message>
+        <source>How the d numbers of a random subspace move all weights.</source>
+        <translation>随机子空间的 d 个数如何移动所有权重。</translation>
     </message>
     <message>
         <source>How the frozen matrices of the base are held: 4 or 8 bits need a quarter or half of the memory of 16; heads and embeddings stay as they are.</source>
@@ -2530,6 +2562,10 @@ state</source>
         <translation>随时间</translation>
     </message>
     <message>
+        <source>P = H·G·Π·H·B over all weights at once, never held. Le et al. 2013; Li et al. 2018, Aghajanyan et al. 2020. Up to 3 million weights</source>
+        <translation>P = H·G·Π·H·B 一次作用于所有权重，从不保存。Le 等 2013；Li 等 2018，Aghajanyan 等 2020。最多 300 万个权重</translation>
+    </message>
+    <message>
         <source>Packing the run</source>
         <translation>正在打包运行</translation>
     </message>
@@ -2666,6 +2702,10 @@ state</source>
         <translation>处理进度</translation>
     </message>
     <message>
+        <source>Projection</source>
+        <translation>投影</translation>
+    </message>
+    <message>
         <source>Prompt</source>
         <translation>提示词</translation>
     </message>
@@ -2710,6 +2750,10 @@ state</source>
         <translation>秩 r</translation>
     </message>
     <message>
+        <source>Space</source>
+        <translation>空间</translation>
+    </message>
+    <message>
         <source>Steps between two validations; 0: as often as 3 % of the time allow. Which step is the best one is then a matter of the clock, and so is a patient run&apos;s end.</source>
         <translation>两次验证之间的步数；0：在 3 % 的时间允许的范围内尽量频繁。此时哪一步最佳取决于时钟，带耐心的运行何时结束也一样。</translation>
     </message>
@@ -2730,8 +2774,24 @@ state</source>
         <translation>十倍学习率</translation>
     </message>
     <message>
+        <source>Uni-LoRA</source>
+        <translation>Uni-LoRA</translation>
+    </message>
+    <message>
+        <source>What the d numbers of a random subspace move.</source>
+        <translation>随机子空间的 d 个数移动什么。</translation>
+    </message>
+    <message>
+        <source>keeps what comes nearest; what is lost is shown afterwards</source>
+        <translation>保留最接近的结果；丢失的部分随后显示</translation>
+    </message>
+    <message>
         <source>not applicable ({})</source>
         <translation>不适用（{}）</translation>
+    </message>
+    <message>
+        <source>would discard {} of {}</source>
+        <translation>将舍去{1}的 {0}</translation>
     </message>
     <message>
         <source>Each error is ‖ΔW − ΣwΔW‖/‖ΣwΔW‖ of the worst layer. Adding the factors separately is not the same as adding the ΔWs. TIES, DARE and magnitude trim ΔW itself, as PEFT&apos;s ties_svd; what PEFT calls ties trims A and B apart.</source>
@@ -5234,10 +5294,6 @@ state</source>
         <translation>在第 {2:,} 步舍去了{1}的 {0}</translation>
     </message>
     <message>
-        <source>discarded {} of ΔW&apos;s energy at step {:,}</source>
-        <translation>在第 {1:,} 步舍去了 ΔW 能量的 {0}</translation>
-    </message>
-    <message>
         <source>does not hold</source>
         <translation>不成立</translation>
     </message>
@@ -5556,10 +5612,6 @@ state</source>
     <message>
         <source>keep α</source>
         <translation>保持 α</translation>
-    </message>
-    <message>
-        <source>keeps what comes nearest to ΔW; the energy lost is shown afterwards</source>
-        <translation>保留最接近 ΔW 的结果；之后显示损失的能量</translation>
     </message>
     <message>
         <source>kept</source>
@@ -5906,6 +5958,10 @@ state</source>
         <translation>预训练</translation>
     </message>
     <message>
+        <source>projection</source>
+        <translation>投影</translation>
+    </message>
+    <message>
         <source>prompt as in the data</source>
         <translation>提示词同数据格式</translation>
     </message>
@@ -6074,6 +6130,10 @@ state</source>
         <translation>快照</translation>
     </message>
     <message>
+        <source>space</source>
+        <translation>空间</translation>
+    </message>
+    <message>
         <source>square</source>
         <translation>方阵</translation>
     </message>
@@ -6182,8 +6242,24 @@ state</source>
         <translation>当前打开的模型与数据</translation>
     </message>
     <message>
+        <source>the numbers move both factors, and their rate does what α would</source>
+        <translation>这些数移动两个因子，其学习率起到 α 的作用</translation>
+    </message>
+    <message>
+        <source>the numbers move factors of one rank in all layers</source>
+        <translation>这些数移动所有层中同一秩的因子</translation>
+    </message>
+    <message>
+        <source>the numbers move factors of the rank that the run began with</source>
+        <translation>这些数移动运行开始时那个秩的因子</translation>
+    </message>
+    <message>
         <source>the same rate is best from rank 4 on</source>
         <translation>从秩 4 起同一学习率最佳</translation>
+    </message>
+    <message>
+        <source>the squared change of A and B</source>
+        <translation>A 与 B 的变化平方和</translation>
     </message>
     <message>
         <source>the sum itself, to rounding</source>
@@ -6364,10 +6440,6 @@ state</source>
     <message>
         <source>would discard nothing: ΔW does not use those directions</source>
         <translation>不会舍去任何内容：ΔW 没有用到这些方向</translation>
-    </message>
-    <message>
-        <source>would discard {} of ΔW&apos;s energy</source>
-        <translation>将舍去 ΔW 能量的 {}</translation>
     </message>
     <message>
         <source>would discard {} of ΔW&apos;s energy in {}</source>
@@ -6680,6 +6752,14 @@ The old one stays until the new one is complete.</source>
         <translation>另有 {} 条</translation>
     </message>
     <message>
+        <source>{} moves its weights by no projection.</source>
+        <translation>{} 不通过投影移动其权重。</translation>
+    </message>
+    <message>
+        <source>{} moves what it moves at any size.</source>
+        <translation>{} 在任何规模下移动的内容都一样。</translation>
+    </message>
+    <message>
         <source>{} needs continuous inputs, and an embedding is among the targets.</source>
         <translation>{} 需要连续输入，而目标中有嵌入层。</translation>
     </message>
@@ -6880,6 +6960,10 @@ Type here to use others.</source>
     <message>
         <source>ΔW / random</source>
         <translation>ΔW / 随机</translation>
+    </message>
+    <message>
+        <source>ΔW = (α/r)·(B₀ + P·θ)·(A₀ + P·θ), d numbers for the factors of all layers. Li et al. 2025, arXiv 2506.00799</source>
+        <translation>ΔW = (α/r)·(B₀ + P·θ)·(A₀ + P·θ)，所有层的因子共用 d 个数。Li 等 2025，arXiv 2506.00799</translation>
     </message>
     <message>
         <source>ΔW = (α/r)·B·A. Hu et al. 2021, arXiv 2106.09685</source>
