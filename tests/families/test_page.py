@@ -22,7 +22,7 @@ def test_nearly_all_families_are_right_or_lack_what_peft_cannot_hold(task):
     kinds = [kind for of, kind in MADE if of == task]
     right, without = kinds.count("right"), kinds.count("PEFT")
     assert right + without >= 0.95 * len(kinds)
-    assert right >= 0.85 * len(kinds)
+    assert right >= (0.85 if task == "image_classification" else 0.95) * len(kinds)
 
 
 @pytest.mark.parametrize(
