@@ -157,6 +157,9 @@ class RunConfig(Frozen):
     projection: projections.Name = declared(projections.HASH, Setting("Projection",
         "How the d numbers of a random subspace move all weights.",
         choices=projections.PROJECTIONS, place="more", group="Adapter"))
+    structure: projections.Structure = declared(projections.FLAT, Setting("Structure",
+        "Whether the d numbers of a random subspace move all tensors by one projection.",
+        choices=projections.STRUCTURES, place="more", group="Adapter"))
     space: projections.Space = declared("auto", Setting("Space",
         "What the d numbers of a random subspace move.",
         choices=projections.SPACES, place="more", group="Adapter"))

@@ -18,8 +18,14 @@ WAY_OUT = "The projection hash has no such limit"
 class AtOnce:
     """A linear map P (D × d) that is applied to all weights together."""
 
-    def __init__(self, sizes: Sequence[int], dimension: int, seed: int) -> None:
-        """Raises ValueError for a d below 1 or above D, and for what would be too large."""
+    def __init__(
+        self, sizes: Sequence[int], dimension: int, seed: int, apart: bool = False
+    ) -> None:
+        """`apart`: each tensor has a P of its own, of the same θ.
+
+        Raises ValueError for a d below 1 or above D, and for what would be too large.
+        """
+        self.apart = apart
         self.sizes, self.seed, self.total = tuple(sizes), seed, sum(sizes)
         if not 1 <= dimension <= self.total:
             raise ValueError(f"d must be from 1 to {self.total:,}, not {dimension:,}")
@@ -66,8 +72,10 @@ class DenseProjection(AtOnce):
         self.P = torch.cat(drawn)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        norms = torch.linalg.vector_norm(self.P, dim=0, dtype=torch.float64)
-        self.P = (self.P / norms).to(device, dtype)
+        parts = self.P.split(self.sizes) if self.apart else [self.P]
+        norms = [torch.linalg.vector_norm(part, dim=0, dtype=torch.float64) for part in parts]
+        scaled = [part / norm for part, norm in zip(parts, norms, strict=True)]
+        self.P = torch.cat(scaled).to(device, dtype)
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         return (self.P,)
@@ -96,30 +104,52 @@ class Fastfood(AtOnce):
                 f"Fastfood transforms all {self.total:,} weights four times a step, and it is "
                 f"offered up to {MOST_WEIGHTS:,}. {WAY_OUT}"
             )
-        length = 1 << (self.total - 1).bit_length()
-        self.B = 1.0 - 2.0 * torch.randint(2, (self.dimension,), generator=generator)
+        rows = self.sizes if self.apart else (self.total,)
+        self.transforms = [_Transform(n, self.dimension, generator) for n in rows]
+
+    def to(self, device: torch.device, dtype: torch.dtype) -> None:
+        for one in self.transforms:
+            one.to(device, dtype)
+
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        return tuple(t for one in self.transforms for t in (one.B, one.order, one.G))
+
+    def codes(self) -> Iterator[torch.Tensor]:
+        for one in self.transforms:
+            yield from (one.B < 0, one.order, one.G < 0)
+
+    def up(self, theta: torch.Tensor) -> torch.Tensor:
+        return torch.cat([one.up(theta) for one in self.transforms])
+
+    def down(self, G: torch.Tensor) -> torch.Tensor:
+        parts = G.split([one.rows for one in self.transforms])
+        return sum(one.down(part) for one, part in zip(self.transforms, parts, strict=True))
+
+
+class _Transform:
+    """c·[H G Π H B θ]_{:rows} with a length for all of θ as well: none of it is cut off."""
+
+    def __init__(self, rows: int, dimension: int, generator: torch.Generator) -> None:
+        self.rows, self.dimension = rows, dimension
+        length = 1 << (max(rows, dimension) - 1).bit_length()
+        self.B = 1.0 - 2.0 * torch.randint(2, (dimension,), generator=generator)
         self.order = torch.randperm(length, generator=generator)
         self.G = torch.randn(length, generator=generator)
 
     def to(self, device: torch.device, dtype: torch.dtype) -> None:
-        c = (self.total * self.G.double().square().sum()).rsqrt()
-        self.B, self.G = self.B.to(device, dtype), (c * self.G.double()).to(device, dtype)
+        G = self.G.double()
+        c = (self.rows * G.square().sum()).rsqrt()
+        self.B, self.G = self.B.to(device, dtype), (c * G).to(device, dtype)
         self.order = self.order.to(device)
-
-    def tensors(self) -> tuple[torch.Tensor, ...]:
-        return self.B, self.order, self.G
-
-    def codes(self) -> Iterator[torch.Tensor]:
-        yield from (self.B < 0, self.order, self.G < 0)
 
     def up(self, theta: torch.Tensor) -> torch.Tensor:
         x = theta.new_zeros(len(self.G))
         x[: self.dimension] = theta * self.B
-        return transform(transform(x)[self.order] * self.G)[: self.total]
+        return transform(transform(x)[self.order] * self.G)[: self.rows]
 
     def down(self, G: torch.Tensor) -> torch.Tensor:
         x = G.new_zeros(len(self.G))
-        x[: self.total] = G
+        x[: self.rows] = G
         y = torch.empty_like(x)
         y[self.order] = transform(x).mul_(self.G)
         return transform(y)[: self.dimension] * self.B

@@ -13,7 +13,7 @@ from lora_lab.adapters.kinds import kind_of
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.blocks.frozen import FrozenBlocks, FrozenEmbedding, FrozenLinear
 from lora_lab.errors import AdapterError
-from lora_lab.projections import HASH
+from lora_lab.projections import FLAT, HASH
 
 
 class Factors(NamedTuple):
@@ -30,6 +30,7 @@ class Sharing(NamedTuple):
     seed: int = 0
     dimension: int = 1  # numbers of a subspace
     projection: str = HASH  # by which they move all weights
+    structure: str = FLAT  # whether that is one for all tensors
 
 
 class AdapterLayer(nn.Module):

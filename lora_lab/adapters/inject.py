@@ -17,7 +17,7 @@ from lora_lab.adapters.targets import find_targets
 from lora_lab.blocks.forms import FORMS
 from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
-from lora_lab.projections import HASH
+from lora_lab.projections import FLAT, HASH
 from lora_lab.variants import FULL, PLAIN
 from lora_lab.variants import VARIANTS as ROWS
 
@@ -34,13 +34,14 @@ def inject(
     seed: int = 0,
     dimension: int = 1,
     projection: str = HASH,
+    structure: str = FLAT,
 ) -> dict[str, AdapterLayer]:
     """Freeze `model`, wrap its target layers, and return the adapters by module path.
 
     A layer that is used at several places gets one adapter for all of them. The layers `whole`,
     by module path, are fully trained, whatever the variant; they need be no targets. `dimension`
-    is how many numbers the layers of a random subspace share, and `projection` how they move the
-    weights. Raises AdapterError, and leaves the
+    is how many numbers the layers of a random subspace share, and `projection` and `structure`
+    how they move the weights. Raises AdapterError, and leaves the
     model as it was, for unknown names, an adapted model, a rank below 1 or above what every target
     can use, a dimension that the layers have no room for, an α that is not a positive number, or a
     weight that is not a floating-point tensor with data.
@@ -56,7 +57,7 @@ def inject(
     if any(isinstance(module, AdapterLayer) for module in model.modules()):
         raise AdapterError("The model carries adapters already. Remove or merge them first.")
     generator = torch.Generator().manual_seed(seed)
-    asked = Sharing(seed, dimension, projection)
+    asked = Sharing(seed, dimension, projection, structure)
     needed = [p.requires_grad for p in model.parameters()]
     try:
         wholes, modules = set(whole), dict(model.named_modules())

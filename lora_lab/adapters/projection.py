@@ -24,19 +24,25 @@ class HashProjection:
     that P·θ is looked up in the table [θ, −θ]/√n.
     """
 
-    def __init__(self, sizes: Sequence[int], dimension: int, seed: int) -> None:
-        """Raises ValueError for a d below 1 or above D."""
+    def __init__(
+        self, sizes: Sequence[int], dimension: int, seed: int, apart: bool = False
+    ) -> None:
+        """`apart`: each tensor has a P of its own. Raises ValueError for a d below 1 or above D."""
+        self.apart = apart
         self.sizes, self.seed, self.total = tuple(sizes), seed, sum(sizes)
         if not 1 <= dimension <= self.total:
             raise ValueError(f"d must be from 1 to {self.total:,}, not {dimension:,}")
         self.dimension = dimension
 
-    def scales(self) -> torch.Tensor:
-        """1/√n_k (d) in float64: what makes every column a unit vector."""
-        few, more = divmod(self.total, self.dimension)
+    def scales(self, tensor: int = 0) -> torch.Tensor:
+        """1/√n_k (d) in float64: what makes every column a unit vector; 0 where n_k is.
+
+        The same for all tensors, unless these are `apart`.
+        """
+        few, more = divmod(self.sizes[tensor] if self.apart else self.total, self.dimension)
         members = torch.full((self.dimension,), few, dtype=torch.float64)
         members[:more] += 1
-        return members.rsqrt_()
+        return torch.where(members > 0, members.rsqrt(), 0.0)
 
     def codes(self) -> Iterator[torch.Tensor]:
         """The codes of each tensor in turn: int16 (2 bytes an entry) where they fit, else int32."""
@@ -48,7 +54,7 @@ class HashProjection:
             code.add_(begin).remainder_(self.dimension)
             minus = torch.randint(2, (size,), generator=generator, dtype=torch.int32)
             yield code.add_(minus.mul_(self.dimension)).to(kind)
-            begin += size
+            begin += 0 if self.apart else size
 
 
 def digest(codes: Iterable[torch.Tensor]) -> str:

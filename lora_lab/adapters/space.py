@@ -21,7 +21,7 @@ from lora_lab.adapters.base import AdapterLayer, Sharing
 from lora_lab.adapters.projection import HashProjection
 from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
-from lora_lab.projections import PROJECTIONS
+from lora_lab.projections import FLAT, PROJECTIONS, SAID, STRUCTURES
 
 KINDS: dict[str, type[HashProjection] | type[AtOnce]] = {
     "hash": HashProjection, "dense": DenseProjection, "fastfood": Fastfood,
@@ -75,9 +75,12 @@ class Subspace:
         for layer in self.layers:
             moved |= layer.moved()
         self.shapes = tuple(moved.values())
+        self.scaled = len(self.shapes) if asked.structure == SAID else 0  # numbers that are λ
         self._project(asked.dimension)
-        theta = torch.zeros(asked.dimension, dtype=self.owner.factor_dtype, device=self.device)
-        self.owner.theta = nn.Parameter(theta)
+        place: dict[str, Any] = {"dtype": self.owner.factor_dtype, "device": self.device}
+        self.owner.theta = nn.Parameter(torch.zeros(self.numbers_of(asked.dimension), **place))
+        if self.scaled:
+            self.owner.lambdas = nn.Parameter(torch.ones(self.scaled, **place))
         places = {key: place for place, key in enumerate(moved)}
         for layer in self.layers:
             layer.space, layer.places = self, tuple(places[key] for key in layer.moved())
@@ -86,6 +89,15 @@ class Subspace:
     def theta(self) -> nn.Parameter:
         """θ (d)."""
         return self.owner.theta
+
+    @property
+    def lambdas(self) -> nn.Parameter | None:
+        """λ of each tensor (m), by which SAID multiplies its part of P·θ; else None."""
+        return self.owner.lambdas if self.scaled else None
+
+    def numbers_of(self, dimension: int) -> int:
+        """How many of d numbers are θ."""
+        return dimension - self.scaled
 
     @property
     def seed(self) -> int:
@@ -97,7 +109,8 @@ class Subspace:
 
     @property
     def dimension(self) -> int:
-        return self.projection.dimension
+        """d: all numbers that are trained."""
+        return self.projection.dimension + self.scaled
 
     @property
     def total(self) -> int:
@@ -107,7 +120,8 @@ class Subspace:
     @property
     def locked(self) -> tuple[tuple[str, str], ...]:
         """That d cannot change in mid-run, with the reason; nothing where it can."""
-        reason = PROJECTIONS[self.asked.projection].fixed
+        rows = PROJECTIONS[self.asked.projection], STRUCTURES[self.asked.structure]
+        reason = next((row.fixed for row in rows if row.fixed), "")
         return (("dimension", reason),) if reason else ()
 
     def project(self, dimension: int) -> None:
@@ -124,8 +138,10 @@ class Subspace:
             return
         drawn = zip(self.projection.codes(), self.shapes, strict=True)
         self.codes = [code.view(shape).to(self.device) for code, shape in drawn]
-        self.scales = self.projection.scales().to(self.device, self.owner.factor_dtype)
-        self._hold([*self.codes, self.scales])
+        apart = len(self.shapes) if self.projection.apart else 1
+        scales = (self.projection.scales(tensor) for tensor in range(apart))
+        self.scales = [row.to(self.device, self.owner.factor_dtype) for row in scales]
+        self._hold([*self.codes, *self.scales])
 
     def _hold(self, tensors: Sequence[torch.Tensor]) -> None:
         """Let the model have what P is made of among its buffers, so that its memory is counted."""
@@ -134,8 +150,15 @@ class Subspace:
 
     def _drawn(self, dimension: int) -> HashProjection | AtOnce:
         sizes = [shape.numel() for shape in self.shapes]
+        apart, numbers = self.asked.structure != FLAT, self.numbers_of(dimension)
+        if self.scaled and numbers < 1:
+            raise AdapterError(
+                f"SAID keeps one of its d numbers as the λ of each of the {self.scaled:,} tensors, "
+                f"so d must be above {self.scaled:,}, not {dimension:,}. Choose a larger d, or the "
+                "structure DID."
+            )
         try:
-            return KINDS[self.asked.projection](sizes, dimension, self.seed)
+            return KINDS[self.asked.projection](sizes, numbers, self.seed, apart)
         except ValueError as error:
             raise AdapterError(f"The random subspace: {error}.") from None
 
@@ -143,14 +166,22 @@ class Subspace:
         """The hash projection's own at a tensor, in its shape; None of one that moves all."""
         return None if isinstance(self.projection, AtOnce) else self.codes[place]
 
-    def table(self) -> torch.Tensor:
-        """What the hash projection looks P·θ up in (2d)."""
-        return projection.table(self.theta, self.scales)
+    def tables(self, places: Sequence[int]) -> list[torch.Tensor]:
+        """What the hash projection looks P·θ up in (2d), for each of these tensors."""
+        theta, lambdas = self.theta, self.lambdas
+        if not self.projection.apart:
+            return [projection.table(theta, self.scales[0])] * len(places)
+        if lambdas is None:
+            return [projection.table(theta, self.scales[i]) for i in places]
+        return [projection.table(theta * lambdas[i], self.scales[i]) for i in places]
 
     def change(self, place: int) -> torch.Tensor:
         """P·θ at one of the tensors that θ moves, in its shape."""
         code = self.code(place)
-        return self._parts()[place] if code is None else Up.apply(self.table(), code)
+        if code is not None:
+            return Up.apply(*self.tables((place,)), code)
+        part, lambdas = self._parts()[place], self.lambdas
+        return part if lambdas is None else part * lambdas[place]
 
     def _parts(self) -> tuple[torch.Tensor, ...]:
         """P·θ at all tensors; made once for all layers, until θ is another one.
@@ -182,7 +213,9 @@ class Subspace:
             held = d == self.dimension and not isinstance(drawn, AtOnce)
             codes = self.codes if held else drawn.codes()
             more = chain.from_iterable(layer.drawn() for layer in self.layers)
-            self._prints[d] = projection.digest(chain(codes, more))
+            apart = list(STRUCTURES).index(self.asked.structure)  # a dense P is drawn alike in all
+            told = [torch.tensor([apart])] if apart else []
+            self._prints[d] = projection.digest(chain(codes, more, told))
         return self._prints[d]
 
     @torch.no_grad()
@@ -211,7 +244,7 @@ class Subspace:
     def kept(self) -> list[tuple[int, float]]:
         """For d halved again and again, how much of ‖ΔW‖² that subspace holds, of 1."""
         theta, d = self.theta, self.dimension
-        if isinstance(self.projection, AtOnce):  # no other d holds a part of it
+        if self.locked:  # no other d holds a part of it
             return []
         energy = float(theta.detach().double().square().sum())
         shares: list[tuple[int, float]] = []

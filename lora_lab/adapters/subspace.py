@@ -63,9 +63,10 @@ class SubspaceLayer(SharesTheta):
         plain = self.kind is Linear and x.dtype == W.dtype and code is not None
         if not (plain and self.enabled and self.merged is None):
             return super().forward(x)
-        table, b = self.space.table(), self.base_bias  # once for W and b
+        table, *of_bias = self.space.tables(self.places)  # one for W and b, unless they are apart
+        b = self.base_bias
         if b is not None:
-            b = (b + Up.apply(table, self.space.code(self.places[1]))).to(b.dtype)
+            b = (b + Up.apply(*of_bias, self.space.code(self.places[1]))).to(b.dtype)
         return _SubspaceLinear.apply(x, W, table, code, b)
 
     @torch.no_grad()

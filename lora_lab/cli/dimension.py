@@ -28,7 +28,8 @@ from lora_lab.intrinsic.results import (
 from lora_lab.task_info import own_tasks
 
 FIXED = (
-    "model", "data", "targets", "projection", "device", "batch_size", "max_length", "seed",
+    "model", "data", "targets", "projection", "structure", "device", "batch_size", "max_length",
+    "seed",
 )  # fmt: skip
 MEASURE = "What is measured"
 

@@ -18,7 +18,7 @@ from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, Stack, redrawn, stackable, train_stack
 from lora_lab.progress import Report, silent
-from lora_lab.projections import HASH, PROJECTIONS
+from lora_lab.projections import FLAT, HASH, PROJECTIONS, STRUCTURES
 from lora_lab.records import EvalRecord, NonFiniteRecord, StepRecord
 from lora_lab.rules import schedule_factor
 from lora_lab.tasks import TASKS
@@ -93,8 +93,10 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
         new = tuple(map(str, config.digits))
         config = changed(config, digits=())
         notes = (f"trained on all classes, so that {', '.join(new)} is learned beside the others",)
-    if config.projection != HASH:
-        notes += (f"P is {PROJECTIONS[config.projection].title}: one run after the other",)
+    plain = (config.projection, config.structure) == (HASH, FLAT)
+    if not plain:
+        rows = PROJECTIONS[config.projection], STRUCTURES[config.structure]
+        notes += (f"P is {', '.join(row.title for row in rows)}: one run after the other",)
     config = on_trained_base(config, report)
     task = TASKS[config.task].open(config, report)
     score = score_of(task, new, by_loss)
@@ -103,7 +105,7 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
             return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
         task.to(torch.device("cpu"), torch.float32)
         net = task.base_model()
-        if config.projection == HASH and stackable(net, task.test_images[:4]):
+        if plain and stackable(net, task.test_images[:4]):
             own = config.max_steps if VARIANTS[config.variant].shared else STACKED_STEPS
             return StackedRunner(config, task, net, score, steps or own, report, notes)
     return SingleRunner(config, task, score, steps or config.max_steps, report, notes)

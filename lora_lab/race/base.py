@@ -19,8 +19,9 @@ from lora_lab.training.pretrain import on_trained_base
 from lora_lab.training.reach import Reach
 from lora_lab.variants import VARIANTS
 
-OWN = {"variant", "init", "projection", "space", "targets", "hyper", "optimizer", "b_rate_ratio",
-       "betas", "eps", "momentum", "max_grad_norm", "schedule", "warmup_steps"}  # fmt: skip
+OWN = {"variant", "init", "projection", "structure", "space", "targets", "hyper", "optimizer",
+       "b_rate_ratio", "betas", "eps", "momentum", "max_grad_norm", "schedule",
+       "warmup_steps"}  # fmt: skip
 
 
 def check(config: RunConfig, first: RunConfig) -> None:

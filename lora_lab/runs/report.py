@@ -16,7 +16,7 @@ from lora_lab.exported import ExportReport
 from lora_lab.figures import size_words
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import legible
-from lora_lab.projections import PROJECTIONS
+from lora_lab.projections import PROJECTIONS, STRUCTURES
 from lora_lab.runs.folder import EXPORTS
 from lora_lab.runs.listing import RunSummary, summary_of
 from lora_lab.runs.metrics import parsed
@@ -167,6 +167,7 @@ def _settings(story: Story) -> list[tuple[str, str]]:
         ("rank r, α at the start", f"{start.rank}, {start.alpha:g}"),
         ("init", config.init),
         ("numbers d at the start", f"{start.dimension:,}" if variant.shared else ""),
+        ("structure", STRUCTURES[config.structure].title if variant.shared else ""),
         ("projection", PROJECTIONS[config.projection].title if variant.shared else ""),
         ("continues", Path(config.adapter).name if config.adapter else ""),
         ("targets", ", ".join(config.targets) or "all linear layers"),

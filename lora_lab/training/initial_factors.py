@@ -39,7 +39,7 @@ def adapted(
     layers = inject(
         model, variant=config.variant, rank=hyper.rank, alpha=hyper.alpha, init=config.init,
         targets=config.targets, seed=config.seed, dimension=hyper.dimension,
-        projection=config.projection,
+        projection=config.projection, structure=config.structure,
         whole={name for name in (*task.new_layers, *config.whole) if name in adaptable},
     )  # fmt: skip
     check(layers, hyper)

@@ -157,7 +157,7 @@ def _of_settings(experiment: Experiment) -> Iterator[str]:
     if experiment.space is None and experiment.hyper.dimension != Hyperparameters().dimension:
         yield f"The dimension has no effect: {NO_DIMENSION}."
     if experiment.space is None:
-        for field in ("projection", "space"):
+        for field in ("projection", "structure", "space"):
             if getattr(config, field) != RunConfig.model_fields[field].default:
                 yield f"The {field} has no effect: {NO_DIMENSION}."
     own_start = VARIANTS[config.variant].own_start

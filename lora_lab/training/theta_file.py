@@ -31,7 +31,7 @@ from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
-from lora_lab.projections import HASH, PROJECTIONS
+from lora_lab.projections import FLAT, HASH, PROJECTIONS, SAID, STRUCTURES
 from lora_lab.training.saving.counted_twice import REASON, as_counted_twice
 from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
@@ -45,13 +45,15 @@ def save(
     path: Path, space: Subspace, layers: Mapping[str, AdapterLayer], base: str, fingerprint: str
 ) -> None:
     """Write the subspace of these layers; raises LabError where the file cannot be written."""
-    tensors = {"theta": space.theta.detach().cpu().contiguous()}
+    numbers = {"theta": space.theta, "lambdas": space.lambdas}
+    tensors = {k: t.detach().cpu().contiguous() for k, t in numbers.items() if t is not None}
     for layer in layers.values():
         if isinstance(layer, FullLayer):
             tensors |= {k: t.contiguous() for k, t in layer.whole_layer().tensors().items()}
     about = {
         "format": FORMAT, "version": "1", "seed": str(space.seed), "base": base,
-        "drawn_by": space.asked.projection, **_of_factors(space),
+        "drawn_by": space.asked.projection, "structure": space.asked.structure,
+        **_of_factors(space),
         "projection": space.fingerprint(), "base_fingerprint": fingerprint,
         "layers": json.dumps([layer.name for layer in space.layers]),
     }  # fmt: skip
@@ -72,6 +74,8 @@ class FromTheta:
     seed: int
     projection: str  # its SHA-256
     drawn_by: str  # a name in PROJECTIONS
+    structure: str  # a name in STRUCTURES
+    lambdas: torch.Tensor  # (m) of SAID; else (0)
     variant: str
     factors: Mapping[str, Any]  # rank and alpha, where the numbers move factors
     names: tuple[str, ...]
@@ -84,9 +88,14 @@ class FromTheta:
         """What a run has from the file: fixed settings, and live ones."""
         fixed = {
             "variant": self.variant, "init": inits.PLAIN, "seed": self.seed, "targets": self.names,
-            "projection": self.drawn_by,
+            "projection": self.drawn_by, "structure": self.structure,
         }  # fmt: skip
-        return fixed, {"dimension": len(self.theta), **self.factors}
+        return fixed, {"dimension": self.numbers, **self.factors}
+
+    @property
+    def numbers(self) -> int:
+        """d: all that is trained of the file's numbers."""
+        return len(self.theta) + len(self.lambdas)
 
     def check_base(self, fingerprint: str) -> None:
         """Raise AdapterError for another base than that of the file: P·θ would mean nothing."""
@@ -106,11 +115,15 @@ class FromTheta:
                 f"The targets are not those of {self.path}, whose numbers move "
                 f"{len(self.names)} layers together. Leave the targets out."
             )
-        if space.asked.projection != self.drawn_by:
-            raise AdapterError(
-                f"The numbers of {self.path} move their weights by the projection {self.drawn_by}, "
-                f"and not by {space.asked.projection}. Leave the projection out."
-            )
+        for what, own, other in (
+            ("projection", self.drawn_by, space.asked.projection),
+            ("structure", self.structure, space.asked.structure),
+        ):
+            if own != other:
+                raise AdapterError(
+                    f"The numbers of {self.path} move their weights by the {what} {own}, and not "
+                    f"by {other}. Leave the {what} out."
+                )
         if self.projection == as_counted_twice(space, len(self.theta)):
             raise AdapterError(f"{self.path} {REASON}.")
         if space.seed != self.seed or space.fingerprint() != self.projection:
@@ -120,6 +133,8 @@ class FromTheta:
                 "version of torch that made it."
             )
         space.theta.copy_(self.theta)
+        if space.lambdas is not None:
+            space.lambdas.copy_(self.lambdas)
         for row in self.weights.whole:
             layer = layers.get(row.name)
             if not isinstance(layer, FullLayer) or not _alike(layer.whole_layer(), row):
@@ -183,6 +198,11 @@ def read(path: Path) -> FromTheta:
             raise CheckpointError("its θ is no vector, or its seed no number")
         if (drawn_by := about.get("drawn_by", HASH)) not in PROJECTIONS:
             raise CheckpointError(f"no projection is called {shown(drawn_by)}")
+        if (structure := about.get("structure", FLAT)) not in STRUCTURES:
+            raise CheckpointError(f"no structure is called {shown(structure)}")
+        lambdas = tensors.pop("lambdas") if structure == SAID else torch.zeros(0)
+        if lambdas.dim() != 1:
+            raise CheckpointError("its λ are no vector")
         variant, factors = _variant_of(about)
         names = parse_json(about["layers"].encode(), "its layers", CheckpointError)
         if not isinstance(names, list) or {*map(type, names)} != {str}:
@@ -202,7 +222,17 @@ def read(path: Path) -> FromTheta:
     weights = AdapterWeights(variant, (), whole, base=base, base_fingerprint=print_)
     sha = about.get("projection", "")
     return FromTheta(
-        str(path), theta, int(seed), sha, drawn_by, variant, factors, tuple(names), weights
+        str(path),
+        theta,
+        int(seed),
+        sha,
+        drawn_by,
+        structure,
+        lambdas,
+        variant,
+        factors,
+        tuple(names),
+        weights,
     )
 
 
@@ -215,7 +245,9 @@ def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable
             f"{path} is {VARIANTS[found.variant]} and cannot be continued as "
             f"{VARIANTS[config.variant]}. Leave the variant out, or choose {found.variant}."
         )
-    d = len(found.theta)
-    note = f"continues {path.name}: {d:,} numbers, {found.theta.nbytes:,} bytes"
+    d = found.numbers
+    note = (
+        f"continues {path.name}: {d:,} numbers, {found.theta.nbytes + found.lambdas.nbytes:,} bytes"
+    )
     hyper = changed(config.hyper, dimension=d, **found.factors)
     return replace(found, hyper=hyper, notes=(note,))

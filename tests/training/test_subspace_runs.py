@@ -383,3 +383,38 @@ def test_a_file_from_before_projections_had_names_is_of_the_hash(tmp_path):
 def test_a_projection_that_the_layers_are_too_large_for_is_refused_when_opening():
     with pytest.raises(LabError, match=r"17,226 weights by 1,162.*dense, d can be 1,161 here"):
         Experiment.build(subspace(1_162, projection="dense"))
+
+
+@pytest.mark.parametrize(("structure", "projection"), [("did", "hash"), ("said", "fastfood")])
+def test_a_run_by_tensor_learns_resumes_and_goes_on_from_its_file(tmp_path, structure, projection):
+    config = subspace(64, structure=structure, projection=projection, hyper={"weight_decay": 0.1})
+    run = DrivenRun(config)
+    first = run.steps(12)
+    assert run.experiment.counts().adapter == 64
+    assert run.edit(dimension=128).changes == ()
+    tensors, facts = state_of(run.experiment)
+    losses = run.steps(6)
+    assert sum(losses[-3:]) < sum(first[:3])
+    again = DrivenRun(config)
+    assert restore(again.experiment, tensors, facts) == ()
+    again.controls.settle(again.controls.hyper, again.experiment.hyper)
+    assert again.steps(6) == losses
+    with pytest.raises(LabError, match="The checkpoint does not fit"):
+        restore(Experiment.build(changed(config, structure="flat")), tensors, facts)
+    path = tmp_path / theta_file.NAME
+    space, print_ = run.experiment.space, run.experiment.base_fingerprint
+    theta_file.save(path, space, run.experiment.layers, "", print_)
+    fixed, live = with_adapter(str(path), {"task": config.task}, {})
+    assert (fixed["structure"], live["dimension"]) == (structure, 64)
+    other = Experiment.build(
+        changed(subspace(27), **fixed, hyper=changed(config.hyper, **live).model_dump())
+    )
+    for name, layer in run.experiment.layers.items():
+        torch.testing.assert_close(other.layers[name].weight, layer.weight, rtol=0, atol=0)
+    with pytest.raises(AdapterError, match=f"by the structure {structure}, and not by flat"):
+        Experiment.build(changed(other.config, structure="flat", variant="subspace"))
+
+
+def test_said_without_room_for_its_lambdas_is_refused_when_opening():
+    with pytest.raises(LabError, match=r"each of the 6 tensors, so d must be above 6, not 6\."):
+        Experiment.build(subspace(6, structure="said"))

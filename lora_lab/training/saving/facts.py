@@ -212,7 +212,7 @@ def _check_layer(
             raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
         used |= {_fits(tensors, f"{name}|{x}", shapes[x], WIDE) for x in layer.beside()}
     if isinstance(layer, SharesTheta) and "theta" in wanted:
-        wanted["theta"] = (hyper.dimension,)
+        wanted["theta"] = (layer.space.numbers_of(hyper.dimension),)
     whole = not isinstance(layer, LoRALayer | SharesTheta)  # once trained in their own precision
     kinds = FLOATS if whole else WIDE
     if set(about.trained) != set(wanted):

@@ -31,6 +31,7 @@ LOCKS = {
     "init": ("variant", choices.init_locked),
     "b_rate_ratio": ("variant", choices.ratio_locked),
     "projection": ("variant", choices.projection_locked),
+    "structure": ("variant", choices.projection_locked),
     "space": ("variant", choices.space_locked),
     "momentum": ("optimizer", choices.momentum_locked),
 }

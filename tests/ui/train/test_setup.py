@@ -120,7 +120,13 @@ def test_a_projection_is_for_numbers_that_all_layers_share(dock, config):
     choose(dock.fixed.controls["variant"], "subspace")
     assert box.isEnabled()
     choose(box, "fastfood")
-    assert dock.requested_config(config).projection == "fastfood"
+    choose(dock.fixed.controls["structure"], "said")
+    choose(dock.fixed.controls["space"], "weights")
+    wanted = dock.requested_config(config)
+    assert (wanted.projection, wanted.structure, wanted.space) == ("fastfood", "said", "weights")
+    choose(dock.fixed.controls["variant"], "uni-lora")
+    assert box.isEnabled()
+    assert not dock.fixed.controls["space"].isEnabled()
 
 
 def test_momentum_is_for_sgd_alone(dock):
