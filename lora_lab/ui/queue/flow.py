@@ -155,6 +155,7 @@ class QueueFlow(QObject):
             ask_for(self._folder, GIVE)
         except LabError as error:
             self._notices.error(str(error))
+        self._notices.news(self.tr("Taking over the queue that runs in the background…"))
         self._taken, self._until = taken, monotonic() + PATIENCE
         self._look.start()
 

@@ -117,7 +117,6 @@ class Keeper:
 
 def test_a_window_that_opens_goes_on_with_it(qtbot, here, lab):
     line_up()
-    run = paths.runs() / "first"
     first = Queue(folder())
     lab.open(first.items[0].config)
     qtbot.waitUntil(lambda: lab.state is State.PAUSED, **LONG)
@@ -154,3 +153,28 @@ def test_a_queue_with_nothing_left_is_taken_over_and_the_window_opens_as_ever(qt
     assert not lab.flows.queue.find_again(lambda: None)
     assert not lab.flows.queue.on
     assert not Path(folder() / "wanted").exists()
+
+
+def test_where_only_its_run_was_left_the_queue_follows_what_is_shown(qtbot, here, lab):
+    line_up()
+    lab.open(get_preset("digits").config)
+    qtbot.waitUntil(lambda: lab.state is State.PAUSED, **LONG)
+    lab.commands.train.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.step > 20 and lab.sessions.folder is not None, **LONG)
+    lab.commands.background.trigger()
+    qtbot.waitUntil(lambda: lab.sessions.apart and lab.state is State.RUNNING, **LONG)
+    shown, run = lab.sessions.id, lab.sessions.folder
+    queue = Queue(folder())
+    queue.note(queue.items[0].id, run=str(run), state=RUNNING)
+    queue.close()  # as one that was killed leaves it
+    assert not lab.flows.queue.find_again(lambda: None)
+    lab.commands.queue.trigger()
+    runner = lab.flows.queue.runner
+    lab.flows.queue.dialog.start_button.click()
+    qtbot.waitUntil(lambda: runner.queue.items[0].state == RUNNING, **LONG)
+    assert lab.sessions.id == shown
+    step = lab.sessions.step
+    qtbot.waitUntil(lambda: runner.queue.items[0].step > step, **LONG)
+    assert len(live_places()) == 1
+    runner.abort()
+    qtbot.waitUntil(lambda: runner.queue.items[1].state == RUNNING, **LONG)
