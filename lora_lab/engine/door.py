@@ -18,6 +18,7 @@ from lora_lab.engine.lines import PIECE, Lines, is_own_user
 from lora_lab.engine.places import Place
 from lora_lab.engine.wire import Strange, dumped, parsed
 from lora_lab.errors import LabError, system_reason
+from lora_lab.names import shown
 
 SCHEMA = 1  # of the messages; another one is refused
 GREETING = 4096  # bytes of the first message at most
@@ -186,7 +187,7 @@ class Door:
         if hello.get("schema") != SCHEMA:
             raise Strange(
                 f"This engine speaks version {SCHEMA}, and was asked in version "
-                f"{str(hello.get('schema'))[:20]}. Use the lab that started it, or let it end "
+                f"{shown(hello.get('schema'))}. Use the lab that started it, or let it end "
                 "(lora-lab stop) and resume the run with this one."
             )
         peer.lines.most, peer.greeted = MESSAGE, True

@@ -21,6 +21,7 @@ from lora_lab.engine.wire import (
     unpack_command,
 )
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.names import shown
 from lora_lab.records import ErrorRecord, FolderRecord, NewsRecord, Record, State
 from lora_lab.training.session import Session
 
@@ -136,7 +137,7 @@ class Host:
     def _greet(self, peer: Peer, hello: dict[str, Any]) -> None:
         role = hello.get("role")
         if role not in ROLES:
-            raise Strange(f"A role is one of {', '.join(ROLES)}, not {str(role)[:40]}.")
+            raise Strange(f"A role is one of {', '.join(ROLES)}, not {shown(role)}.")
         self._heard = True
         others = [other for other in self._door.peers if other is not peer]
         peer.edits = role == "edit" and not any(other.edits for other in others)
@@ -239,7 +240,7 @@ class Host:
                 if (command := peer.commands.get(message.get("id"))) is not None:  # type: ignore
                     controls.cancel(command)
             case other:
-                words = f"This engine does not know how to {str(other)[:40]}."
+                words = f"This engine does not know how to {shown(other)}."
                 record = ErrorRecord(self._standing.step, f"{words} It is of another version.")
                 self._door.send(peer, {"records": pack_records([record])})
 

@@ -22,6 +22,7 @@ import numpy as np
 
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.names import shown
 from lora_lab.records import Record, StepRecord
 from lora_lab.runs import row_shape
 from lora_lab.training import commands, questions
@@ -97,7 +98,7 @@ def unpack_command(packed: Any) -> Any:
     name = packed.get("command") if isinstance(packed, dict) else None
     kind = COMMANDS.get(str(name))
     if kind is None:
-        raise Strange(f"This lab has no command {str(name)[:40]}: it is of another version.")
+        raise Strange(f"This lab has no command {shown(name)}: it is of another version.")
     return _built(kind, packed.get("of"), kind.__name__)
 
 

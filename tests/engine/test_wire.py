@@ -177,8 +177,10 @@ def test_records_and_fields_of_a_later_version_are_passed_over():
 
 @pytest.mark.parametrize(
     "packed", [None, {}, {"command": "os.system", "of": {}}, {"command": "Command", "of": {}},
-               {"command": "Export", "of": {}}, {"command": "Generate", "of": {"prompts": "a"}}],
+               {"command": "Export", "of": {}}, {"command": "Generate", "of": {"prompts": "a"}},
+               {"command": "\ud83d\x1b[2J", "of": {}}],
 )  # fmt: skip
 def test_what_is_no_command_is_refused(packed):
-    with pytest.raises(Strange):
+    with pytest.raises(Strange) as refused:
         unpack_command(packed)
+    assert str(refused.value).encode().isascii()  # no half of a character, and no escape

@@ -136,6 +136,7 @@ def main() -> None:
     parser.add_argument("--form", choices=sorted(forms()), action="append", help="this one alone")
     parser.add_argument("--minutes", type=float, default=30, help="for each form")
     arguments = parser.parse_args()
+    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # of what is found
     found = 0
     for name, form in forms().items():
         if arguments.form and name not in arguments.form:
