@@ -65,7 +65,7 @@ class FoundAmplified(QWidget):
             wide = max("0.00000", self.cells.columns[column].title + " ", key=len)
             header.resizeSection(column, measure(wide if column not in (1, 9) else "00") + 18)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 8, 0, 0)
+        column.setContentsMargins(8, 8, 8, 8)
         column.addWidget(self.steps)
         column.addWidget(self.table, 1)
         column.addWidget(self.words)

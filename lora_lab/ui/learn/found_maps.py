@@ -107,7 +107,7 @@ class FoundMaps(QWidget):
         pictures.addWidget(self.now, 2)
         pictures.addLayout(twins, 1)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 8, 0, 0)
+        column.setContentsMargins(8, 8, 8, 8)
         column.addLayout(choosers)
         column.addLayout(pictures, 1)
         column.addWidget(self.words)
@@ -131,6 +131,7 @@ class FoundMaps(QWidget):
             "seeds": self.tr("two seeds at rank {}").format(two[1]),
             "same seed": self.tr("ranks {} and {}, the same seed").format(*two),
         }
+        kinds = kinds if all(two) else {}  # no model is open yet
         chosen = self.kind.currentData()
         if [self.kind.itemText(i) for i in range(self.kind.count())] != list(kinds.values()):
             self.kind.clear()
@@ -143,6 +144,8 @@ class FoundMaps(QWidget):
             self.layer.addItems(list(layers))
             last = layers[-2:][0] if layers else ""  # the head, which comes last, is often small
             self.layer.setCurrentText(layer if layer in layers else last)
+        for box in (self.kind, self.layer):
+            box.setEnabled(box.count() > 0)
         self.steps.show_steps(steps)
 
     def show_maps(self, maps: Maps) -> None:

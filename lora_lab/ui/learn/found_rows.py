@@ -44,7 +44,7 @@ class FoundRows(QWidget):
         below.addWidget(self.words, 1)
         below.addWidget(self.runs_button)
         column = QVBoxLayout(self)
-        column.setContentsMargins(0, 8, 0, 0)
+        column.setContentsMargins(8, 8, 8, 8)
         column.addWidget(self.table, 1)
         column.addLayout(below)
         self._fill_menu(-1)

@@ -45,6 +45,19 @@ def opened(qtbot, page):
     return page.dialog
 
 
+def test_without_a_model_there_is_no_pair_to_choose(qtbot):
+    made = Page(qtbot, None)
+    for box in (made.dialog.maps.kind, made.dialog.maps.layer):
+        assert box.count() == 0
+        assert not box.isEnabled()
+    made.config = few()
+    made.dialog.prepare()
+    opened(qtbot, made)
+    assert made.dialog.maps.kind.itemText(0).startswith("ranks 1 and 2")
+    assert made.dialog.maps.kind.isEnabled()
+    made.dialog.finish()
+
+
 def test_the_price_is_said_before_and_each_tab_queues_what_it_needs(qtbot, page):
     dialog = opened(qtbot, page)
     assert "0 of 12 runs are there" in dialog.price.text()  # 2 ranks, 3 rates, 2 seeds
