@@ -79,6 +79,9 @@ class RunConfig(Frozen):
         group="Model", metavar="NAME", example="relu/p0,p0max2"))
     device: str = declared("cpu", Setting("Device",
         "cpu, cuda, cuda:N or mps; 2 × cuda: one run in two processes.", group="Model"))
+    shard_base: bool = declared(False, Setting("Sharded base",
+        "Each of several processes holds a part of the frozen base, and gets the rest layer by "
+        "layer (FSDP): for a base that is too large for one device.", group="Model"))
     dtype: DType = declared("float32", Setting("dt&ype",
         "dtype of the base model. Adapters on half precision stay in float32.",
         choices=choices.DTYPES, place="own data", group="Model"))
@@ -258,11 +261,6 @@ class RunConfig(Frozen):
     def processes(self) -> int:
         """That the run is in, as its device says."""
         return split(self.device)[0]
-
-    @property
-    def first_device(self) -> str:
-        """The device of the first of them."""
-        return split(self.device)[1]
 
     _a_device = field_validator("device")(normal)
 

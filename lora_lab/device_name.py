@@ -15,6 +15,11 @@ def split(name: str) -> tuple[int, str]:
     return (int(found[1]), found[2]) if found else (1, name)
 
 
+def first(name: str) -> str:
+    """The device of the first process of a run on the device of this name."""
+    return split(name)[1]
+
+
 def normal(name: str) -> str:
     """The name as it is written down; raises ValueError for several of what there is one of."""
     processes, kind = split(name)

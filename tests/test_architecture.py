@@ -179,6 +179,7 @@ ALLOWED = {
     },
     "runs": {
         "choices",
+        "device_name",
         "data.row_files",
         "names",
         "number_text",

@@ -43,6 +43,7 @@ class AdapterLayer(nn.Module):
     """
 
     locked: tuple[tuple[str, str], ...] = ()
+    reads_base = False  # whether W is looked at beside the product with x
     vectors: tuple[str, ...] = ()  # trained tensors of one dimension that are all of ΔW, and decay
 
     def __init__(self, base_layer: nn.Module, name: str) -> None:
@@ -86,7 +87,17 @@ class AdapterLayer(nn.Module):
     @property
     def matrix(self) -> torch.Tensor:
         """The frozen W as a matrix (out × in), a view."""
-        return self.kind.matrix(self.base_layer, self.base_layer.weight)
+        return self.kind.matrix(self.base_layer, self._base_weight())
+
+    def _base_weight(self) -> torch.Tensor:
+        """W in its native shape; raises AdapterError where this process has a part of it alone."""
+        W = self.base_layer.weight
+        if hasattr(W, "full_tensor"):
+            raise AdapterError(
+                f"W of {self.name} is sharded over the processes of this run. What looks at W "
+                "itself, such as merging, needs all of it: save, and resume the run on one device."
+            )
+        return W
 
     @cached_property
     def weight_norm(self) -> float:
@@ -132,7 +143,7 @@ class AdapterLayer(nn.Module):
 
     def changed_weight(self) -> torch.Tensor:
         """What `weight` is, asked by the adapters themselves and not by the network."""
-        W = self.base_layer.weight
+        W = self._base_weight()
         if not self.enabled:
             return W
         if self.merged is not None:

@@ -20,6 +20,8 @@ class DoRALayer(LoRALayer):
     is found without forming B·A: ‖V‖² = ‖W‖² + 2s·⟨W Aᵀ, B⟩ + s²·⟨B A Aᵀ, B⟩ per row.
     """
 
+    reads_base = True
+
     def __init__(
         self,
         base_layer: nn.Module,

@@ -19,6 +19,8 @@ class FullLayer(AdapterLayer):
     rounded where they are used: there steps are below bfloat16's, and AdamW's ε is 0 in float16.
     """
 
+    reads_base = True
+
     locked = VARIANTS[FULL].locked
 
     def __init__(

@@ -27,6 +27,8 @@ class SubspaceLayer(SharesTheta):
     beside W only the code of P stays, 2 or 4 bytes a weight.
     """
 
+    reads_base = True
+
     locked = VARIANTS[SUBSPACE].locked
 
     def __init__(

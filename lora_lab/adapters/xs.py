@@ -24,6 +24,8 @@ class XSLayer(LoRALayer):
     has a gradient as well, and the start is W to the bit.
     """
 
+    reads_base = True
+
     def begin(self, rank: int, generator: torch.Generator) -> None:
         if self.kind.groups(self.base_layer) > 1:
             raise AdapterError(

@@ -19,6 +19,7 @@ from lora_lab.cli.headless import drive
 from lora_lab.cli.interrupts import stop_on_signals
 from lora_lab.cli.queue_apart import drive_apart
 from lora_lab.config import RunConfig, changed
+from lora_lab.device_name import first
 from lora_lab.engine.places import live_place
 from lora_lab.errors import Interrupted, LabError
 from lora_lab.opening_records import TargetInfo
@@ -42,7 +43,7 @@ def layers_of(config: RunConfig) -> tuple[TargetInfo, ...]:
         "init": inits.PLAIN,
         "targets": (),
         "adapter": None,
-        "device": config.first_device,
+        "device": first(config.device),
         "hyper": hyper.model_dump(),
     }
     return Experiment.build(changed(config, **plain)).loaded().adaptable

@@ -17,6 +17,7 @@ import lora_lab
 from lora_lab import paths
 from lora_lab.choices import EVERY, OPTIMIZERS
 from lora_lab.config import RunConfig
+from lora_lab.device_name import first
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
 from lora_lab.names import legible
@@ -233,7 +234,7 @@ def _settings(story: Story, problem: Problem, edits: Edits) -> str:
         own["BY_ADAM"] = tuple(sorted({*config.whole, *tables}))
     values = {
         **problem.values,
-        "DEVICE": config.first_device,
+        "DEVICE": first(config.device),
         "SEED": config.seed,
         "STEPS": story.last_step,
         "BATCH": config.batch_size,
@@ -308,7 +309,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
         notes.append(f"PEFT has no start like {config.init} here; it is drawn in the script.")
     else:
         notes.append("PEFT draws this start by its own generator; here the run's draws are made.")
-    if dropped and config.first_device != "cpu":
+    if dropped and first(config.device) != "cpu":
         notes.append("Dropout draws other masks on another device.")
     if dropped and variant.magnitude:
         notes.append("PEFT's DoRA lets dropout act on the base's share as well; the run did not.")

@@ -19,6 +19,7 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.blocks.frozen import numbers_of
 from lora_lab.blocks.frozen_linear import quicken
 from lora_lab.config import RunConfig
+from lora_lab.device_name import first
 from lora_lab.errors import Cancelled, ConfigError
 from lora_lab.hyperparameters import KNOBS, Hyperparameters
 from lora_lab.models.fingerprint import fingerprint, loaded_state
@@ -48,6 +49,7 @@ from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
 from lora_lab.training.optim import Ramp, Stage, build_optimizer, optimizer_notes
+from lora_lab.training.parallel import sharding
 from lora_lab.training.per_layer import rank_notes
 from lora_lab.training.reach import Reach
 from lora_lab.training.shelf import Shelf
@@ -114,6 +116,7 @@ class Experiment:
         """
         started = time.perf_counter()
         packed_base.check_settings(config)
+        sharding.check_settings(config)
         device = find_device(config.device, config.dtype)
         dtype = getattr(torch, config.dtype)
         torch.manual_seed(config.seed)  # dropout
@@ -133,7 +136,8 @@ class Experiment:
             draw_anew(model, config.seed)
         report("Preparing the adapters", -1)
         base_fingerprint = fingerprint(loaded_state(model, task.new_layers))
-        model.to(device)
+        if not config.shard_base:  # it may be too large for one
+            model.to(device)
         if any(p.is_floating_point() and p.dtype != dtype for p in model.parameters()):
             # Only then: it would round buffers as well, such as the angles of rotary positions,
             # which transformers keeps in float32 whatever the weights are.
@@ -146,7 +150,8 @@ class Experiment:
             model, config, task, device, reach, base_fingerprint,
             preliminary=preliminary, base=base, given=given, restored=restored,
         )  # fmt: skip
-        if TASK_ROWS[config.task].own and not restored:
+        sharding.check_model(config, model, experiment.layers)
+        if TASK_ROWS[config.task].own and not restored and not config.shard_base:
             report("Trying the longest row", -1)
             try_first_row(task, model, experiment.base)
         experiment.open_seconds = time.perf_counter() - started
@@ -301,7 +306,7 @@ class Experiment:
             notes.append(f"{', '.join(left)}: not in the checkpoint, and keeps its initial values")
         if config.b_rate_ratio != 1 and not VARIANTS[config.variant].trains_factors:
             notes.append("no layer has a B, so the ratio of its learning rate does nothing")
-        if config.dtype == "bfloat16" and not computes_bfloat16(config.first_device):
+        if config.dtype == "bfloat16" and not computes_bfloat16(first(config.device)):
             notes.append(
                 "this device only imitates bfloat16: it takes half of the memory and more time "
                 "than float32"

@@ -36,14 +36,20 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
     The processes of a `group` compute a share of it each; memory that is short in one of them is
     so in all.
     """
-    rows, halvings = batch, 0
+    rows, halvings, sharded, passes = batch, 0, experiment.config.shard_base, 0
     if group is not None:
-        rows = experiment.task.dealt(batch, group.place.number, group.place.processes)
+        dealt = [experiment.task.dealt(batch, number, group.place.processes)
+                 for number in range(group.place.processes)]  # fmt: skip
+        rows = dealt[group.place.number]
+        if sharded:
+            parts = [experiment.task.parts(each, experiment.accumulation)
+                     for each in dealt if each is not None]  # fmt: skip
+            passes = max(map(len, parts))
     while True:
         experiment.optimizer.zero_grad(set_to_none=True)
         share, part, reason = None, None, ""
         try:
-            share, part = _accumulate(experiment, rows, group is None)
+            share, part = _accumulate(experiment, rows, group is None, passes, batch)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise LabError(
@@ -53,6 +59,11 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
                     "needs. Change that in its code."
                 ) from error
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            if sharded:  # the others are in the middle of theirs
+                raise LabError(
+                    f"A process ran out of memory in a step ({reason}). Over a sharded base it "
+                    "is not made again in smaller parts: begin with more of them (--accumulation)."
+                ) from error
         if share is None:  # the exception and what its traceback held are gone
             free(experiment)
         loss = share.loss if share else None
@@ -88,8 +99,14 @@ def _not_finite(experiment: Experiment, batch: Any) -> Any:
     return None
 
 
-def _accumulate(experiment: Experiment, batch: Any, alone: bool) -> tuple[Share, Any]:
-    """Add up the gradients of the parts of `batch`; None is one without a row."""
+def _accumulate(
+    experiment: Experiment, batch: Any, alone: bool, passes: int, spare: Any
+) -> tuple[Share, Any]:
+    """Add up the gradients of the parts of `batch`; None is one without a row.
+
+    At least as many `passes` as are asked for are made: those beyond the parts count nothing, and
+    where there is no row they look at some of `spare`.
+    """
     task, model, value = experiment.task, experiment.model, 0.0
     part: Any = None
     parts = () if batch is None else task.parts(batch, experiment.accumulation)
@@ -104,7 +121,10 @@ def _accumulate(experiment: Experiment, batch: Any, alone: bool) -> tuple[Share,
                 "model's code, or take other targets."
             )
         value += share * loss.item()  # on an accelerator this waits for the device
-        if not math.isfinite(value):
+        if not math.isfinite(value) and not passes:
             break
         (loss if share == 1 else share * loss).backward()
+    for _ in range(passes - len(parts)):
+        more = task.parts(spare, experiment.accumulation)[0][0] if part is None else part
+        (0 * task.loss(model, more)).backward()
     return Share(value, 1.0 if alone else sum(task.weight(part) for part, _ in parts)), part

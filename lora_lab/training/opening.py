@@ -10,9 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lora_lab.config import Origin, RunConfig, changed
+from lora_lab.device_name import split
 from lora_lab.runs.inputs import found_again, recorded_classes
 from lora_lab.runs.listing import METRICS
 from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.training.parallel.place import place_here
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Resume:
     def on(self, device: str) -> Resume:
         """The same on another device, or in another number of processes; raises ConfigError."""
         device = changed(self.config, device=device).device  # a copy would lose the classes
-        config = self.config.model_copy(update={"device": device})
+        shards = self.config.shard_base and (split(device)[0] > 1 or place_here() is not None)
+        config = self.config.model_copy(update={"device": device, "shard_base": shards})
         return replace(self, saved=replace(self.saved, config=config))
 
     def anew(self) -> New:

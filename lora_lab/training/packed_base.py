@@ -11,6 +11,7 @@ from torch import nn
 from lora_lab.blocks.forms import FORMS
 from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.config import RunConfig
+from lora_lab.device_name import first
 from lora_lab.errors import ConfigError
 from lora_lab.models.room import FORM_OF_BITS
 from lora_lab.training.devices import computes_bfloat16, quick_dtype
@@ -26,14 +27,14 @@ def with_its_dtype(config: RunConfig) -> RunConfig:
     """`config` with the dtype that a base in blocks is best computed in, where nobody says one."""
     if not stays_packed(config):
         return config
-    return config.model_copy(update={"dtype": quick_dtype(config.first_device)})
+    return config.model_copy(update={"dtype": quick_dtype(first(config.device))})
 
 
 def check_settings(config: RunConfig) -> None:
     """Raise ConfigError for settings that a base in blocks cannot have, before it is read."""
     if not stays_packed(config):
         return
-    if config.dtype == "float16" and config.first_device == "cpu":
+    if config.dtype == "float16" and first(config.device) == "cpu":
         raise ConfigError(
             "A CPU computes a base in blocks in bfloat16 or float32: float16 takes ten times as "
             "long as float32 there. Choose another dtype."
@@ -65,7 +66,7 @@ def notes_on(model: nn.Module, config: RunConfig) -> tuple[str, ...]:
             f"packing moved the weights by {100 * known[len(known) // 2]:.1f} % of their norm "
             f"(median), {100 * known[-1]:.1f} % at most: ΔW is learned beside these"
         )
-    if config.dtype == "bfloat16" and not computes_bfloat16(config.first_device):
+    if config.dtype == "bfloat16" and not computes_bfloat16(first(config.device)):
         words.append("this device has no bfloat16 arithmetic: float32 takes less time per step")
     return tuple(words)
 

@@ -10,6 +10,7 @@ from lora_lab import paths
 from lora_lab.adapters.merging import merge_and_unload
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
+from lora_lab.device_name import first
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.progress import Report
@@ -112,7 +113,7 @@ def _stage(config: RunConfig) -> RunConfig:
         permuted=config.permuted,
         hidden=config.hidden,
         variant=FULL,
-        device=config.first_device,
+        device=first(config.device),
         dtype=config.dtype,
         seed=config.seed,
         batch_size=wanted.batch_size,

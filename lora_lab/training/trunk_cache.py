@@ -41,7 +41,7 @@ class TrunkCache:
         self._place: Path | None = None  # of the last folder that was tried
         self._said = ""
         head: Any = getattr(task, "head", None)
-        if head is None:
+        if head is None or config.shard_base:  # its blocks come and go
             return
         head.trunks.pop(model, None)
         self.trunk, reason = Trunk.of(model, adapted)

@@ -51,6 +51,8 @@ class _Follower:
             assert self._experiment is not None, "opened first"
             if message.kind is Kind.STATE:
                 restore(self._experiment, *unpack(message.payload))
+            elif message.kind is Kind.GATHER:
+                self._group.give(message.taken)
             else:
                 self._step(self._experiment, message)
 
@@ -78,7 +80,7 @@ class _Follower:
             problem = str(error)
         except Exception as error:  # noqa: BLE001 - the others must not wait for this one
             problem = f"{type(error).__name__}: {error}"
-        self._group.agree(problem, self._experiment and self._experiment.device)
+        self._group.agree(problem, self._experiment)
 
     def _step(self, experiment: Experiment, message: Message) -> None:
         experiment.batches.stand_behind(message.taken - 1)

@@ -30,6 +30,7 @@ from lora_lab.errors import ConfigError, LabError
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.parallel.place import Place
 from lora_lab.training.parallel.sent import pack
+from lora_lab.training.parallel.sharding import shard
 from lora_lab.training.saving.state import state_of
 
 MEETING = timedelta(minutes=5)  # in which all processes are there
@@ -46,6 +47,7 @@ class Kind(IntEnum):
     STATE = 2
     STEP = 3
     END = 4
+    GATHER = 5  # the block of that number, for what the first computes alone
 
 
 class NotReady(LabError):
@@ -58,7 +60,8 @@ class LostProcess(LabError):
 
 @dataclass(frozen=True)
 class Message:
-    """A word of the first process: with STEP the place in the data and the learning rate."""
+    """A word of the first process: with STEP the place in the data and the learning rate, with
+    GATHER the number of a block."""
 
     kind: Kind
     taken: int = 0
@@ -85,6 +88,8 @@ class Group:
         self._params: list[nn.Parameter] = []  # that all processes are known to have
         self._versions: list[int] = []
         self._hyper: Any = None
+        self._blocks: list[Any] = []  # of a sharded base
+        self._alone = place.number == 0  # whether what is computed now is so by this one alone
         if not dist.is_available():
             raise ConfigError("This build of torch has no torch.distributed. Train in one process.")
         near = place.meeting or os.environ.get("MASTER_ADDR") in LOOPBACK
@@ -105,9 +110,12 @@ class Group:
             ) from error
 
     def close(self, tell: bool = False) -> None:
-        """Leave; the first process may `tell` the others to end as well."""
+        """Leave; the first process may `tell` the others to end as well.
+
+        In the middle of a step they do not listen: there this process's own end is theirs.
+        """
         try:
-            if tell and not self.lost:
+            if tell and not self.lost and self._alone:
                 self.tell(Kind.END)
         except LostProcess:
             pass  # they have ended already
@@ -124,7 +132,7 @@ class Group:
             "rows": experiment.task.rows, "device": config.device,
         }  # fmt: skip
         self.tell(Kind.OPEN, payload=json.dumps(about).encode())
-        self.agree("", experiment.device)
+        self.agree("", experiment)
 
     def begin_step(self, experiment: Experiment, rate: float) -> None:
         """Say what the step is, and before it what has changed but by steps."""
@@ -132,6 +140,9 @@ class Group:
             tensors, facts = state_of(experiment, best=False)
             self.tell(Kind.STATE, payload=pack(tensors, facts))
         self.tell(Kind.STEP, experiment.batches.taken, rate)
+        self._alone = False
+        for block in self._blocks:  # one may be whole still, of a measurement that was cancelled
+            block.reshard()
 
     def end_step(self, experiment: Experiment) -> None:
         """All have made the step, so that they stand alike."""
@@ -154,7 +165,7 @@ class Group:
 
     def tell(self, kind: Kind, taken: int = 0, rate: float = 0.0, payload: bytes = b"") -> None:
         (bits,) = struct.unpack("<q", struct.pack("<d", rate))
-        with self._together():
+        with self.together():
             dist.broadcast(torch.tensor([kind, taken, bits, len(payload)]), 0, self._talk)
             for start in range(0, len(payload), PIECE):
                 piece = bytearray(payload[start : start + PIECE])
@@ -165,7 +176,7 @@ class Group:
     def hear(self) -> Message:
         """Wait for what the first process says."""
         head = torch.empty(4, dtype=torch.int64)
-        with self._together():
+        with self.together():
             dist.broadcast(head, 0, self._talk)
             kind, taken, bits, size = head.tolist()
             payload = torch.empty(size, dtype=torch.uint8)
@@ -176,23 +187,43 @@ class Group:
 
     # -- all of them -----------------------------------------------------------------------------
 
-    def agree(self, problem: str, device: torch.device | None) -> None:
+    @contextmanager
+    def gathering(self, block: int) -> Iterator[None]:
+        """Within, a block of a sharded base is gathered; in a pass of all nobody need say so."""
+        if self._alone:
+            self.tell(Kind.GATHER, block)
+        with self.together():
+            yield
+
+    def give(self, block: int) -> None:
+        """This process's part of a block, which the first one needs."""
+        self._blocks[block].unshard()
+        self._blocks[block].reshard()
+
+    def agree(self, problem: str, experiment: Experiment | None) -> None:
         """Wait until every process is ready; raises NotReady with the `problem` of one that is not.
 
-        `device` is where gradients are summed from now on.
+        On the device of `experiment` gradients are summed from now on, and its base is sharded
+        where that is asked for.
         """
         mine = problem.encode()[:WORDS].ljust(WORDS, b" ")
         said = [torch.empty(WORDS, dtype=torch.uint8) for _ in range(self.place.processes)]
-        with self._together():
+        with self.together():
             own = torch.frombuffer(bytearray(mine), dtype=torch.uint8)
             dist.all_gather(said, own, self._talk)
         for number, words in enumerate(said):
             text = words.numpy().tobytes().decode(errors="ignore").strip()
             if text:
                 raise NotReady(f"Process {number} of {self.place.processes}: {text}")
-        if device is not None and device.type == "cuda":
-            with self._together():
+        assert experiment is not None, "or there was a problem"
+        with self.together():
+            if experiment.device.type == "cuda":
                 self._on_device = dist.new_group(backend="nccl", timeout=PATIENCE)
+        if experiment.config.shard_base:
+            self._blocks = shard(
+                experiment.model, experiment.layers, experiment.device,
+                self._on_device or self._talk, self.gathering,
+            )  # fmt: skip
 
     def summed(self, experiment: Experiment, share: Share | None) -> float | None:
         """The mean loss of the whole batch, with its gradient in every trained tensor.
@@ -204,10 +235,11 @@ class Group:
         params = [p for p in experiment.parameters() if p.requires_grad]
         weight = share.weight if share else 0.0
         flat = _flat(params, share, weight, experiment.device)
-        with self._together():
+        with self.together():
             if self._on_device is not None:  # NCCL waits for one that has ended, gloo does not
                 dist.barrier(self._talk)
             dist.all_reduce(flat, group=self._on_device or self._talk)
+        self._alone = self.place.number == 0
         loss, total, short = flat[-3:].tolist()
         if short:
             return None
@@ -223,7 +255,7 @@ class Group:
         return loss / total
 
     @contextmanager
-    def _together(self) -> Iterator[None]:
+    def together(self) -> Iterator[None]:
         try:
             yield
         except RuntimeError as error:  # of gloo and NCCL: somebody has gone

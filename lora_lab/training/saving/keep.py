@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lora_lab.config import RunConfig
+from lora_lab.device_name import first
 from lora_lab.errors import LabError
 from lora_lab.formats import FORMATS
 from lora_lab.progress import Report, silent
@@ -18,7 +19,7 @@ from lora_lab.variants import VARIANTS
 
 def _alone(config: RunConfig) -> RunConfig:
     """Nothing is trained, for which one process is enough."""
-    return config.model_copy(update={"device": config.first_device})
+    return config.model_copy(update={"device": first(config.device)})
 
 
 def keep_adapter(path: Path, report: Report = silent) -> int:

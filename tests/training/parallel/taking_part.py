@@ -15,6 +15,7 @@ import torch
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import LabError
+from lora_lab.measured import GeneratedRecord, RatePointRecord
 from lora_lab.records import (
     AppliedRecord,
     ErrorRecord,
@@ -26,6 +27,7 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.training import commands
 from lora_lab.training.commands import GoBack, Save
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -33,6 +35,7 @@ from lora_lab.training.opening import New, Resume
 from lora_lab.training.parallel.follower import follow
 from lora_lab.training.parallel.group import Group
 from lora_lab.training.parallel.place import place_here
+from lora_lab.training.parallel.sharding import blocks_of
 from lora_lab.training.run import run
 
 
@@ -47,7 +50,16 @@ def drive(spec, group):
     opening = opening_of(spec)
     controls = Controls(opening.config.hyper)
     edits = {int(step): values for step, values in spec.get("edits", {}).items()}
-    said = {"losses": [], "rates": [], "notes": [], "held_out": [], "applied": 0, "error": ""}
+    said = {
+        "losses": [],
+        "rates": [],
+        "notes": [],
+        "held_out": [],
+        "applied": 0,
+        "error": "",
+        "asked": [],
+        "texts": [],
+    }
     try:
         for record in run(opening, controls, group=group):
             match record:
@@ -61,6 +73,8 @@ def drive(spec, group):
                         controls.request(GoBack(spec["back_to"]))
                     if step in edits:
                         controls.set_hyper(changed(controls.hyper, **edits.pop(step)))
+                    for name, fields in spec.get("asks", {}).get(str(step), ()):
+                        controls.request(getattr(commands, name)(**fields))
                     if step == spec.get("end"):
                         controls.stop()
                 case EvalRecord(enabled=True):
@@ -71,6 +85,10 @@ def drive(spec, group):
                     controls.resume() if "back" in spec else controls.stop()
                 case ResumedRecord():
                     said["notes"] += record.notes
+                case RatePointRecord():
+                    said["asked"].append(record.loss)
+                case GeneratedRecord():
+                    said["texts"].append([record.off, record.on])
                 case NewsRecord() | ErrorRecord() | NonFiniteRecord():
                     said["notes"].append(record.message)
     except LabError as error:
@@ -100,11 +118,13 @@ def suffering(spec, number):
             return found * float("nan") if calls == ills.get("nan") else found
 
         experiment.task.loss = ill
+        opened.append(experiment)
         return experiment
 
+    opened = []
     Experiment.build = classmethod(build)
     try:
-        yield
+        yield opened
     finally:
         Experiment.build = classmethod(real)
 
@@ -112,19 +132,30 @@ def suffering(spec, number):
 def take_part(spec):
     """One run, in this process and those that the environment speaks of; what the first says."""
     place = place_here()
-    with suffering(spec, place.number if place else 0):
+    with suffering(spec, place.number if place else 0) as opened:
         if place and place.number:
             try:
                 follow(place)
             except LabError as error:
                 sys.stderr.write(f"{error}\n")
                 return {"code": 1}
-            return {"code": 0}
+            return {"code": 0, "base": held(opened[-1])}
         group = Group(place) if place else None
         said = drive(spec, group)
         if group:
             group.close(tell=True)
-        return said
+        return {**said, "base": held(opened[-1]) if opened else 0}
+
+
+def held(experiment):
+    """Bytes of the base that this process holds in its blocks, and beside them."""
+    inside = {id(p) for block in blocks_of(experiment.model) for p in block.parameters()}
+    found = [0, 0]
+    for p in experiment.model.parameters():
+        if not p.requires_grad:
+            own = p.to_local() if hasattr(p, "to_local") else p
+            found[id(p) not in inside] += own.untyped_storage().nbytes()
+    return found
 
 
 def main():

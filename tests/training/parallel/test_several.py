@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lora_lab.config import changed
-from lora_lab.device_name import MOST, split
+from lora_lab.device_name import MOST, first, split
 from lora_lab.errors import ConfigError
 from lora_lab.presets import get_preset
 from lora_lab.training.devices import device_choices, find_device
@@ -28,7 +28,7 @@ def digits(device):
 @pytest.mark.parametrize(("written", "means"), SPELLINGS.items())
 def test_a_device_says_how_many_processes(written, means):
     config = digits(written)
-    assert (config.processes, config.first_device, config.device) == means
+    assert (config.processes, first(config.device), config.device) == means
     assert split(written) == means[:2]
 
 
