@@ -109,8 +109,9 @@ class ParetoPlot(QWidget):
 
     def _draw(self) -> None:
         colors, items = theme.current(), self._items
-        series = itertools.cycle(colors.series)
-        paints = dict(zip(VARIANTS, series, strict=False))
+        kinds = {item.config.variant for item in items}  # there are eight colours
+        named = (name for name in VARIANTS if name in kinds)
+        paints = dict(zip(named, itertools.cycle(colors.series), strict=False))
         self._mark(self.marks, [item for item in items if item.ended], paints)
         self._mark(self.moving, [item for item in items if not item.ended], paints)
         chosen = [self.place(item) for item in items if item.id == self._selected]
@@ -127,7 +128,7 @@ class ParetoPlot(QWidget):
         self, marks: pg.ScatterPlotItem, items: Sequence[Item], paints: dict[str, str]
     ) -> None:
         """Set these marks, unless they stand there already."""
-        looks = [_look(item) for item in items]
+        looks = [(*_look(item), paints[item.config.variant]) for item in items]
         if looks == self._drawn.get(marks):
             return
         self._drawn[marks] = looks
