@@ -280,5 +280,6 @@ def _item(values: Any, path: Path) -> Item:
     config = checked(RunConfig, stored.config, str(path))
     best = math.nan if stored.best is None else stored.best
     item = Item(**{**dict(stored), "config": config, "best": best})
-    own = item.ended or Path(item.run).parent == paths.runs()
+    run = Path(item.run)
+    own = item.ended or (run.parent == paths.runs() and run.name != "..")
     return item if own else replace(item, run="")

@@ -114,6 +114,15 @@ def test_a_run_that_is_not_among_the_labs_own_is_not_resumed(queue, tmp_path):
     queue.close()
 
 
+def test_the_folder_above_the_runs_is_none_of_them(queue):
+    queue.add(ranked(1))
+    queue.note(queue.items[0].id, run=str(paths.runs() / ".."))
+    queue.close()
+    again = Queue(queue.folder)
+    assert again.items[0].run == ""
+    again.close()
+
+
 def test_what_was_resumed_elsewhere_and_has_ended_is_done(queue, tmp_path):
     run = paths.runs() / "run"
     run.mkdir(parents=True)
