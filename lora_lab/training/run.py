@@ -9,7 +9,7 @@ from lora_lab.config import RULES, Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.progress import Report, silent
-from lora_lab.records import CancelledRecord, FolderRecord, Look, Record, StateRecord
+from lora_lab.records import CancelledRecord, FolderRecord, Look, NewsRecord, Record, StateRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import changes, with_whole_paths
@@ -77,6 +77,13 @@ def run(
         if group is not None:
             report(f"Opening in {group.place.processes - 1} more", -1)
             group.open(experiment)
+            rows, processes = config.batch_size, group.place.processes
+            if rows < processes:
+                yield NewsRecord(
+                    experiment.step,
+                    f"A batch of {rows} leaves {processes - rows} of {processes} processes without "
+                    "a row. Take a larger batch, or fewer processes.",
+                )
         records = train(
             experiment, controls, serve_after_training=serve_after_training,
             folder=lambda: journal.folder, before_edit=journal.before_edit, save=journal.save_in,

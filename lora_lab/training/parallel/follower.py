@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import signal
+import sys
 
 import numpy as np
 import torch
@@ -60,6 +61,11 @@ class _Follower:
         """Open what the first process has; where that fails it is the one that says so."""
         about, problem = json.loads(message.payload), ""
         try:
+            if not self._group.place.meeting and sys.argv[1:] != about["command"]:
+                raise ConfigError(
+                    f"it was started with other words ({' '.join(sys.argv[1:])}) than the first "
+                    f"({' '.join(about['command'])}). Give all the same command."
+                )
             config = checked(RunConfig, about["config"])
             device = self._group.place.device(about["device"])
             if config.factory:
@@ -74,6 +80,11 @@ class _Follower:
                 raise ConfigError(
                     f"its data has {experiment.task.rows:,} training rows, and that of the first "
                     f"process {about['rows']:,}. Let all read the same files."
+                )
+            if experiment.base_fingerprint != about["base"]:
+                raise ConfigError(
+                    "its base model has other weights than that of the first process. Let all "
+                    "read the same files."
                 )
             self._experiment = experiment
         except LabError as error:

@@ -129,7 +129,8 @@ class Group:
         config = experiment.config
         about = {
             "config": config.model_dump(mode="json"), "classes": list(config.classes),
-            "rows": experiment.task.rows, "device": config.device,
+            "rows": experiment.task.rows, "device": config.device, "command": sys.argv[1:],
+            "base": experiment.base_fingerprint,
         }  # fmt: skip
         self.tell(Kind.OPEN, payload=json.dumps(about).encode())
         self.agree("", experiment)

@@ -104,6 +104,8 @@ def suffering(spec, number):
     def build(cls, config, *arguments, **settings):
         if number and "hide" in spec:
             config = changed(config, data=spec["hide"])
+        if number and "model" in spec:
+            config = changed(config, model=spec["model"])
         experiment = real(cls, config, *arguments, **settings)
         loss, calls = experiment.task.loss, 0
 
@@ -134,11 +136,15 @@ def take_part(spec):
     place = place_here()
     with suffering(spec, place.number if place else 0) as opened:
         if place and place.number:
+            words = sys.argv
             try:
+                sys.argv = [*words, *spec.get("words", ())]
                 follow(place)
             except LabError as error:
                 sys.stderr.write(f"{error}\n")
                 return {"code": 1}
+            finally:
+                sys.argv = words
             return {"code": 0, "base": held(opened[-1])}
         group = Group(place) if place else None
         said = drive(spec, group)

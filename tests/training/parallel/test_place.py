@@ -1,10 +1,13 @@
 """What the environment says of several processes, and what only one of them may do."""
 
+import socket
+
 import pytest
 from typer.testing import CliRunner
 
 from lora_lab.cli import app
-from lora_lab.errors import ConfigError
+from lora_lab.errors import ConfigError, LabError
+from lora_lab.training.parallel.group import Group
 from lora_lab.training.parallel.place import Place, place_here
 
 TWO = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "127.0.0.1",
@@ -39,6 +42,15 @@ def test_each_process_has_a_device_of_its_own():
     assert Place(1, 2, 1).device("cpu") == "cpu"
     with pytest.raises(ConfigError, match="give cpu or cuda, not cuda:1"):
         Place(1, 2, 1).device("cuda:1")
+
+
+def test_a_port_that_is_taken_is_said(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        environment(monkeypatch, RANK="0", MASTER_PORT=str(taken.getsockname()[1]))
+        with pytest.raises(LabError, match=r"did not meet: .*Look at the address and the port"):
+            Group(place_here())
 
 
 @pytest.mark.parametrize(("number", "said"), [("0", True), ("1", False)])

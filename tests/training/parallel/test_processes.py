@@ -42,6 +42,12 @@ def texts(folder, steps=16):
     return made.model_dump(mode="json")
 
 
+def other(folder):
+    """A model of the same form with other weights."""
+    save(folder / "other", "llama", seed=1)
+    return str(folder / "other")
+
+
 def runs(folder):
     """What two make together, one run after another; those that one makes alone are the same."""
     text, seldom = texts(folder), {"autosave_seconds": 1000}
@@ -59,6 +65,8 @@ def runs(folder):
         "nan": {"config": digits(6), "ills": {"1": {"nan": 4}}},
         **{name: {"config": digits(8, **settings)} for name, settings in KINDS.items()},
         "hidden": {"config": text, "hide": str(folder / "elsewhere.jsonl")},
+        "words": {"config": text, "words": ["--rank", "9"]},
+        "weights": {"config": text, "model": other(folder)},
     }  # fmt: skip
     return {n: spec if "resume" in spec else {**spec, "folder": str(folder / n)}
             for n, spec in specs.items()}  # fmt: skip
@@ -72,7 +80,7 @@ def together(tmp_path_factory):
     first, second = started(folder, specs)
     assert (first.code, second.code) == (0, 1), first.said + second.said
     codes = {name: said["code"] for name, said in second.results.items()}
-    assert {name for name, code in codes.items() if code} == {"hidden"}
+    assert {name for name, code in codes.items() if code} == {"hidden", "words", "weights"}
     return folder, specs, first.results
 
 
@@ -124,10 +132,22 @@ def test_a_loss_that_is_not_finite_is_no_step_of_any(together):
     assert any("Step 4 was not applied: the loss is nan" in x for x in results["nan"]["notes"])
 
 
-def test_one_that_cannot_open_the_run_is_named(together):
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("hidden", "elsewhere.jsonl"), ("weights", "its base model has other weights"),
+     ("words", "--rank 9) than the first")],
+)  # fmt: skip
+def test_one_that_cannot_open_the_run_or_has_another_is_named(together, name, words):
     _, _, results = together
-    assert results["hidden"]["error"].startswith("Process 1 of 2: ")
-    assert "elsewhere.jsonl" in results["hidden"]["error"]
+    assert results[name]["error"].startswith("Process 1 of 2: ")
+    assert words in results[name]["error"]
+
+
+def test_more_processes_than_rows_are_told_of(together):
+    _, _, results = together
+    words = "A batch of 1 leaves 1 of 2 processes without a row"
+    told = {name for name, said in results.items() if words in " ".join(said["notes"])}
+    assert told == {"one row"}
 
 
 @pytest.mark.parametrize("number", [0, 1])
