@@ -23,6 +23,8 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from lora_lab.training.measure.trial import RandomStates, random_states, set_random_states
 
+REST = 1.0  # seconds for what has no factors, where a race rests
+
 
 class Lane:
     """The loop of one run, a step at a time; what it draws does not depend on other lanes."""
@@ -111,6 +113,11 @@ class Lane:
         )  # fmt: skip
         self.losses, self.kept = [*other.losses], [*other.kept]
         self.evaluation, self.spectrum = other.evaluation, other.spectrum
+
+    def measure_again(self) -> None:
+        """Have the spectrum of now, where it is of an earlier step than another lane's may be."""
+        if self.spectrum is not None and self.spectrum.step < self.experiment.step:
+            self.spectrum = self.experiment.spectrum(REST)
 
     def close(self) -> None:
         """End it where it stands; nothing is measured any more."""

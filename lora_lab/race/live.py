@@ -78,6 +78,8 @@ class LiveRace:
                 if answered or now - looked > EVERY or resting:
                     looked = now
                     self._measure_cuts(now, resting)
+                    for lane in self._race.lanes.values() if resting else ():
+                        lane.measure_again()
                     yield self._look(resting)
                 if resting:
                     self._rest(report)

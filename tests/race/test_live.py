@@ -1,5 +1,6 @@
 """A watched race: its looks, requests from another thread, lanes kept as runs, and its end."""
 
+import math
 import threading
 
 import pytest
@@ -13,6 +14,7 @@ from lora_lab.records import State, StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Resume
 from lora_lab.training.run import run
+from tests.training.driven_run import DrivenRun
 
 
 def digits(rank=4, steps=120):
@@ -63,6 +65,24 @@ def test_a_race_rests_runs_to_its_end_and_shows_every_loss_once():
     assert len(last["B"].sigma) == 4
     assert last["A"].cut > 0, "the highest rank, cut to that of A"
     assert last["B"].cut != last["B"].cut, "the highest itself is cut to nothing"
+
+
+def test_at_rest_what_has_moved_is_that_of_the_last_step():
+    """While it runs each lane is measured now and then, and at its own moment."""
+    live = LiveRace({"A": digits(1), "B": digits(4)})
+
+    def act(item, live):
+        live.pause(item.steps >= 20)
+        return item.resting and item.steps >= 20
+
+    lane = {lane.name: lane for lane in watched(live, act)[-1].lanes}["B"]
+    alone = DrivenRun(digits(4))
+    alone.steps(lane.step)
+    layers = alone.experiment.layers.values()
+    moved = math.hypot(*(float(delta.norm()) for delta in alone.deltas().values()))
+    assert lane.change == pytest.approx(
+        moved / math.hypot(*(layer.weight_norm for layer in layers)), rel=1e-4
+    )
 
 
 def test_requests_are_followed_between_two_steps_or_refused_with_the_reason():
