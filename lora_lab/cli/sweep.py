@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Mapping
@@ -131,7 +132,7 @@ def sweep(
         sweeps = paths.user_data() / "sweeps"
         if continued is not None and not continued.exists() and continued.name == str(continued):
             continued = sweeps / continued
-        folder = continued or sweeps / time.strftime("%Y%m%d-%H%M%S")
+        folder = continued or _free(sweeps / time.strftime("%Y%m%d-%H%M%S"))
         runs: tuple[RunConfig, ...] = ()
         plan = None
         if search is None and continued is None and (trials or prune):
@@ -191,6 +192,8 @@ def _trained(
     queue: Any, searches: Any, known: Any, cluster: str | None, how: tuple[str, int, bool, bool]
 ) -> int:
     """Train the queue, here or on a cluster; the number of the signal that ended it, or 0."""
+    from lora_lab import paths
+
     storage, cpus, stop, restore = how
     if known is None and not cluster:
         from lora_lab.cli.queue_runs import run_queue
@@ -200,7 +203,20 @@ def _trained(
 
     if known is None:
         return follow(sent(queue, str(cluster), storage, cpus), queue)
+    if all(item.ended for item in queue.items) and not (stop or restore):
+        return 0
+    if queue.folder.resolve().parent != (paths.user_data() / "sweeps").resolve() and not cluster:
+        raise LabError(
+            f"{queue.folder} is no folder of the lab's own, and names the cluster {known.address}. "
+            f"Say --cluster {known.address} where your token may be sent there."
+        )
     return follow(attached(queue, known, cluster, stop, restore), queue)
+
+
+def _free(folder: Path) -> Path:
+    """`folder`, or one beside it where another sweep of this second has it."""
+    taken = (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
+    return next(path for path in itertools.chain((folder,), taken) if not path.exists())
 
 
 def _asked(address: str, storage: str) -> None:

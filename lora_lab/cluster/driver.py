@@ -96,6 +96,8 @@ def _run(order: Order) -> None:
     for result in results:
         if result.error is not None:
             relay.fail(result.config["item"], _reason(result.error))
+    for id, _ in order.runs:
+        relay.fail(id, "The run has left no word of how it ended.")
     ray.shutdown()
 
 

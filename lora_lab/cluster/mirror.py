@@ -26,7 +26,15 @@ from lora_lab.cluster.trial import RUNS, Outcome
 from lora_lab.errors import LabError, not_written, system_reason
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.grid import describe
-from lora_lab.runs.listing import METRICS, Summary, name_run, resumable, set_label, summary_of
+from lora_lab.runs.listing import (
+    LABEL,
+    METRICS,
+    Summary,
+    name_run,
+    resumable,
+    set_label,
+    summary_of,
+)
 from lora_lab.runs.own_files import open_own, plain_json, read_own
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, Item, Queue
 
@@ -117,7 +125,7 @@ class Mirror:
                      "best": summary.best, "seconds": seconds}  # fmt: skip
             if here:
                 name_run(run.path, describe(item.config))
-            elif source is not None:
+            elif source is not None and not (run.path / LABEL).exists():  # a person's own stays
                 note = (
                     f"Trained on {self._where}; its checkpoints and adapter are in {source} there."
                 )

@@ -53,15 +53,18 @@ class Relay:
                 continue
             try:
                 outcome = outcome_of(self._order.place, id)
-            except LabError as error:
-                outcome = Outcome(run=f"{id}-0", state="failed", message=str(error))
+            except LabError:  # a shared disk may be away for a moment
+                continue
             if outcome is not None:
                 self._tell(id, outcome)
 
     def fail(self, id: str, message: str) -> None:
         """Tell that a run is given up, unless its end was told."""
         if id not in self._ended:
-            known = outcome_of(self._order.place, id)
+            try:
+                known = outcome_of(self._order.place, id)
+            except LabError as error:
+                known, message = None, str(error)
             run = known.run if known else f"{id}-0"
             self._tell(id, Outcome(run=run, state="failed", message=message[:10_000]))
 

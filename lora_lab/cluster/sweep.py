@@ -93,6 +93,11 @@ class ClusterSweep:
         return self._known.job
 
     @property
+    def complete(self) -> bool:
+        """Whether every run has come to an end, and is known here."""
+        return all(item.ended for item in self._queue.items)
+
+    @property
     def words(self) -> str:
         """How it stands, in one line."""
         if not self._mirror.place:
@@ -108,6 +113,9 @@ class ClusterSweep:
             job = self._cluster.look(self.job)  # before the log, which is whole then
             log = self._cluster.log(self.job)
         except ForgottenError:
+            if self.complete:
+                self.ended = True
+                return
             raise LabError(self._forgotten()) from None
         except (UnreachableError, RefusedError) as error:
             self.trouble, self.wait = f"{error} Asking again.", min(LATE, 2 * self.wait)

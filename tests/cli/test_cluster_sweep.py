@@ -92,7 +92,8 @@ def test_what_cannot_be_sent_leaves_nothing_behind(home, arguments, words):
     assert not (home / "sweeps").exists()
 
 
-def test_stop_and_restore_at_once_and_a_sweep_of_here(head, home):
+def test_stop_and_restore_at_once_and_a_sweep_of_here(head, home, monkeypatch):
+    monkeypatch.setattr("time.strftime", lambda *_: "20261130-120000")
     assert known_rank("--rank", "1,2").exit_code == 0
     (folder,) = (home / "sweeps").iterdir()
     done = sweep("--continue", folder, "--cluster", head.address)
@@ -111,3 +112,25 @@ def test_a_model_that_is_only_over_there_is_not_opened_here(head, home):
     assert "Layers and ranks are not checked beforehand" in done.stderr
     assert len(head.jobs) == 1
     assert (done.exit_code, "ended early: exit code 1" in done.stderr) == (1, True)
+
+
+def test_the_token_goes_to_no_address_that_a_strangers_folder_names(head, home, tmp_path):
+    head.begin = lambda head, id: head.end(id, "STOPPED")
+    known_rank("--rank", "1,2", "--cluster", head.address)
+    (folder,) = (home / "sweeps").iterdir()
+    strange = folder.rename(tmp_path / "from-elsewhere")
+    head.asked.clear()
+    done = sweep("--continue", strange)
+    assert done.exit_code == 1
+    assert f"Say --cluster {head.address} where your token may be sent" in done.stderr
+    assert head.asked == []
+    assert sweep("--continue", strange, "--cluster", head.address).exit_code == 0
+
+
+def test_a_sweep_that_has_ended_needs_no_cluster(head, home):
+    head.begin = work
+    known_rank("--rank", "1,2", "--cluster", head.address)
+    (folder,) = (home / "sweeps").iterdir()
+    head.answer = (404, {}, "")
+    done = sweep("--continue", folder.name, "--json")
+    assert [row["state"] for row in json.loads(done.stdout)] == ["done"] * 2
