@@ -1,0 +1,158 @@
+"""Ray itself, on loopback: a sweep that is cut off in every way ends as one that never was."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lora_lab.cluster.trial import GOING, RUNS, outcome_of
+from lora_lab.runs.listing import resumable
+from lora_lab.runs.lock import is_live
+from lora_lab.runs.metrics import read_metrics
+from tests.cluster.loopback import ADDRESS, TOKEN, Loopback, why_not
+from tests.waiting import wait_until
+
+pytestmark = [
+    pytest.mark.ray,
+    pytest.mark.skipif(bool(why_not()), reason=why_not() or "it can be had"),
+    pytest.mark.timeout(900),
+]
+PATIENCE = 300  # seconds for whatever a busy machine has to start
+# Long enough to be met in its middle, and saved all the time.
+RUNS_OF_IT = ("--preset", "digits", "--rank", "1,2,4", "--seeds", "2", "--steps", "1200",
+              "--autosave", "0.2")  # fmt: skip
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    found = Loopback(tmp_path / "over")
+    yield found
+    found.kill()
+
+
+class Person:
+    """Who sends sweeps, inside the cluster's network, with user data of their own."""
+
+    def __init__(self, cluster, home):
+        self.cluster, self.home = cluster, home
+
+    def begin(self, *arguments):
+        environment = self.cluster.environment(self.home) | {"LORA_LAB_CLUSTER_TOKEN": TOKEN}
+        return subprocess.Popen(
+            self.cluster.inside(sys.executable, "-m", "lora_lab", "sweep", "--json", *arguments),
+            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    @property
+    def sweep(self):
+        (folder,) = (self.home / "sweeps").iterdir()
+        return folder
+
+
+def ended(process, code=0):
+    out, err = process.communicate(timeout=600)
+    assert process.returncode == code, err
+    return (json.loads(out) if code == 0 else None), err
+
+
+def figures(rows):
+    return {(row["rank"], row["seed"]): (row["best"], row["steps"], row["state"]) for row in rows}
+
+
+def in_middle(place):
+    """The item of a run that has saved, is trained and is not near its end; None: none now."""
+    for path in sorted((place / "outcomes").glob("*.json")):
+        known = outcome_of(place, path.stem)
+        run = place / RUNS / known.run
+        at = resumable(run) if known.state == GOING else None
+        if at is not None and at < 900 and is_live(run):
+            return path.stem
+    return None
+
+
+def pid_of(place, item):
+    """The process of a run, as the run's own lock has it; in the cluster's numbers."""
+    run = place / RUNS / outcome_of(place, item).run
+    return json.loads((run / "owner.json").read_text())["pid"]
+
+
+def all_losses(home):
+    """Every validation of every run here, by settings: what was lost and made again is one."""
+    found = {}
+    for run in (home / "runs").iterdir():
+        config = json.loads((run / "config.json").read_text())["config"]
+        rows = [r for r in read_metrics(run / "metrics.jsonl") if r["record"] == "EvalRecord"]
+        found[config["hyper"]["rank"], config["seed"]] = {
+            (r["step"], r["enabled"]): r["loss"] for r in rows
+        }
+    return found
+
+
+def test_trials_driver_and_head_may_be_killed(tmp_path, cluster):
+    calm, torn = Person(cluster, tmp_path / "calm"), Person(cluster, tmp_path / "torn")
+    wanted, _ = ended(calm.begin(*RUNS_OF_IT))  # in one process, without Ray
+    assert {row["state"] for row in wanted} == {"done"}
+
+    sent = torn.begin(*RUNS_OF_IT, "--cluster", ADDRESS)
+    over = tmp_path / "over" / "cluster"
+    place = wait_until(lambda: next(over.glob("*"), None), PATIENCE)
+    # the driver
+    wait_until(lambda: in_middle(place), PATIENCE)
+    cluster.kill_inside(cluster.pids("lora_lab.cluster.driver"))
+    _, words = ended(sent, 1)
+    assert re.search(r"ended early: .*exit code (137|-9).*--restore", words, re.S), words
+    restored = torn.begin("--continue", torn.sweep.name, "--restore")
+    wait_until(lambda: in_middle(place), PATIENCE)
+    # the head, and with it whoever watches from inside its network
+    cluster.kill()
+    restored.communicate()
+    cluster.start()
+    _, words = ended(torn.begin("--continue", torn.sweep.name), 1)
+    assert f"has forgotten the job {place.name}-2; its files are in {place} there" in words
+    last = torn.begin("--continue", torn.sweep.name, "--restore")
+    # one trial, which Ray begins again behind those that wait
+    item, resumed = wait_until(lambda: one_killed(cluster, place), PATIENCE)
+    rows, _ = ended(last)
+    assert metrics(place, item).count("ResumedRecord") > resumed
+    assert figures(rows) == figures(wanted)
+    seen = all_losses(torn.home)
+    for settings, losses in all_losses(calm.home).items():  # what resumes measures once more
+        assert losses.items() <= seen[settings].items()
+    for run in (torn.home / "runs").iterdir():
+        assert (run / "adapter").is_dir()
+    # nothing that was written anywhere has the token
+    for path in [*tmp_path.rglob("*.json"), *tmp_path.rglob("*.log")]:
+        assert TOKEN not in path.read_text("utf-8", "replace")
+
+
+def one_killed(cluster, place):
+    """A run whose process was killed in its middle, and how often it had been resumed before."""
+    item = in_middle(place)
+    if item is None:
+        return None
+    resumed = metrics(place, item).count("ResumedRecord")
+    killed = cluster.kill_inside([str(pid_of(place, item))])
+    return (item, resumed) if killed and outcome_of(place, item).state == GOING else None
+
+
+def metrics(place, item):
+    return Path(place / RUNS / outcome_of(place, item).run / "metrics.jsonl").read_text()
+
+
+def test_a_sweep_is_stopped_and_watched_again(tmp_path, cluster):
+    person = Person(cluster, tmp_path / "me")
+    sent = person.begin("--preset", "digits", "--rank", "1", "--steps", "100000",
+                        "--autosave", "0.1", "--cluster", ADDRESS)  # fmt: skip
+    place = wait_until(lambda: next((tmp_path / "over" / "cluster").glob("*"), None), PATIENCE)
+    item = wait_until(lambda: in_middle(place), PATIENCE)
+    sent.send_signal(2)  # Ctrl-C lets go
+    _, words = ended(sent, 130)
+    assert f"it continues there; lora-lab sweep --continue {person.sweep} shows it again" in words
+    rows, _ = ended(person.begin("--continue", person.sweep.name, "--stop"), 0)
+    assert [row["state"] for row in rows] == ["waiting"]
+    assert rows[0]["run"]
+    wait_until(lambda: not cluster.pids("ray::ResourceTrainable"))
+    assert resumable(place / RUNS / outcome_of(place, item).run)
