@@ -13,7 +13,12 @@ REFUSED = ("conv1d", "out_proj")  # by PEFT, of a model of these types: last wor
 READ = {
     **dict.fromkeys(("falcon_mamba", "jamba", "mamba"), ("dt_proj",)),
     **dict.fromkeys(("gemma3n", "gemma3n_text"), ("altup.correction_coefs",)),  # in training
+    **dict.fromkeys(
+        ("layoutlmv2", "layoutlmv3"), ("rel_pos_bias", "rel_pos_x_bias", "rel_pos_y_bias")
+    ),
     "longcat_flash": ("router.classifier",),
+    "mobilebert": ("predictions.dense",),
+    "neomme": ("unembedding_projection",),
 }
 RENAMED = {"inkling2_text": ("weight_proj",)}  # when it is loaded; PEFT then misses the factors
 
@@ -26,7 +31,7 @@ def beyond_peft(kind: str, name: str) -> str:
     word = name.rpartition(".")[2]
     if kind in STATE_SPACE and word in REFUSED:
         return f"PEFT refuses {word} of a {kind} model, which can read the weight without a call"
-    if any(name.endswith(f".{end}") for end in READ.get(kind, ())):
+    if any(f".{name}".endswith(f".{end}") for end in READ.get(kind, ())):
         return f"a {kind} model reads the weight of {word} without calling the layer"
     if word in RENAMED.get(kind, ()):
         return f"PEFT renames its factors as transformers renames {kind} weights, and drops them"

@@ -4,14 +4,26 @@ from types import CodeType, SimpleNamespace
 
 import pytest
 import torch
-from transformers import CONFIG_MAPPING
+from transformers import (
+    CONFIG_MAPPING,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 from transformers.conversion_mapping import get_checkpoint_conversion_mapping
 from transformers.core_model_loading import WeightRenaming
 
 from lora_lab.adapters.targets import adaptable_layers
 from lora_lab.beyond_peft import READ, REFUSED, RENAMED, STATE_SPACE, beyond_peft
-from tests.families.tiny_configs import write
+from tests.families.tiny_configs import shrunk
 
+OTHERS = {
+    "layoutlmv3": AutoModelForSequenceClassification,
+    "mobilebert": AutoModelForMaskedLM,
+    "neomme": AutoModelForMaskedLM,
+}
+SETTINGS = {"neomme": {"head_dim": 16}}
+BESIDES = {"gemma3n", "layoutlmv2"}  # built with libraries that are not here
 USUAL = {"in_proj", "x_proj", "dt_proj", "q_proj", "o_proj", "dense", "c_proj", "router"}
 
 
@@ -45,25 +57,24 @@ def test_refused_is_what_peft_refuses():
     assert all(beyond_peft(kind, f"layers.0.mixer.{word}") for kind, word in theirs)
 
 
-@pytest.mark.parametrize("family", [x for x in READ if x != "gemma3n"])  # which needs timm
-def test_its_own_network_reads_that_weight_without_a_call(family, tmp_path):
-    kind = write(tmp_path, family, "causal_lm")
-    model, called = kind.from_pretrained(tmp_path, dtype=torch.float32).train(), set()
+@pytest.mark.parametrize("family", sorted(READ.keys() - BESIDES))
+def test_its_own_network_reads_that_weight_without_a_call(family):
+    kind = OTHERS.get(family, AutoModelForCausalLM)
+    torch.manual_seed(0)
+    config = shrunk(CONFIG_MAPPING[family], family, **SETTINGS.get(family, {}))
+    model = kind.from_config(config).float().train()
+    called = set()
     for name in adaptable_layers(model):
         if isinstance(module := dict(model.named_modules()).get(name), torch.nn.Linear):
             module.register_forward_pre_hook(lambda *_, name=name: called.add(name))
-    model(input_ids=torch.arange(5, 29).reshape(2, 12), use_cache=False).logits.sum().backward()
-    read = {
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear) and module.weight.grad is not None
-        if name not in called
-    }
-    assert read == {
-        name for name, _ in model.named_modules()
-        if any(name.endswith(f".{end}") for end in READ[family])
-    }  # fmt: skip
-    assert all("without calling" in beyond_peft(family, name) for name in read)
+    model(input_ids=torch.arange(5, 29).reshape(2, 12)).logits.sum().backward()
+    linear = {n: m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear)}
+    ours = {name for name in linear if beyond_peft(family, name).endswith("calling the layer")}
+    assert {end for end in READ[family] for name in ours if name.endswith(end)} == {*READ[family]}
+    assert not ours & called
+    learns = {name for name, layer in linear.items() if layer.weight.grad is not None}
+    head = {name for name, layer in linear.items() if layer is model.get_output_embeddings()}
+    assert learns - called - head <= ours
 
 
 @pytest.mark.parametrize("family", RENAMED)
