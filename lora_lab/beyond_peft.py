@@ -20,7 +20,10 @@ READ = {
     "mobilebert": ("predictions.dense",),
     "neomme": ("unembedding_projection",),
 }
-RENAMED = {"inkling2_text": ("weight_proj",)}  # when it is loaded; PEFT then misses the factors
+RENAMED = {  # when it is loaded; PEFT then misses the factors
+    "inkling2_text": ("weight_proj",),
+    "laguna": tuple(f"shared_experts.{word}_proj" for word in ("gate", "up", "down")),
+}
 
 
 def beyond_peft(kind: str, name: str) -> str:
@@ -31,8 +34,12 @@ def beyond_peft(kind: str, name: str) -> str:
     word = name.rpartition(".")[2]
     if kind in STATE_SPACE and word in REFUSED:
         return f"PEFT refuses {word} of a {kind} model, which can read the weight without a call"
-    if any(f".{name}".endswith(f".{end}") for end in READ.get(kind, ())):
+    if _ends_in(name, READ.get(kind, ())):
         return f"a {kind} model reads the weight of {word} without calling the layer"
-    if word in RENAMED.get(kind, ()):
+    if _ends_in(name, RENAMED.get(kind, ())):
         return f"PEFT renames its factors as transformers renames {kind} weights, and drops them"
     return ""
+
+
+def _ends_in(name: str, ends: tuple[str, ...]) -> bool:
+    return any(f".{name}".endswith(f".{end}") for end in ends)
