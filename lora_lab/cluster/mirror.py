@@ -47,7 +47,7 @@ class Mirror:
         self._queue, self._sweep, self._where = queue, sweep, where
         self._at = 0
         self._runs: dict[str, _Run] = {}
-        self.place, self.refused, self.complete, self.full = "", "", False, False
+        self.place, self.refused, self.complete, self.capped = "", "", False, False
 
     def take(self, log: str) -> bool:
         """Follow a log that has grown; whether anything was new. Raises LabError."""
@@ -91,7 +91,7 @@ class Mirror:
 
     def _take(self, facts: dict[str, Any]) -> None:
         self.complete = self.complete or facts.get("complete") is True
-        self.full = self.full or "full" in facts
+        self.capped = self.capped or "capped" in facts
         for name in ("refused", "place"):
             if isinstance(value := facts.get(name), str):
                 setattr(self, name, value[:4096])

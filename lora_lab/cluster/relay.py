@@ -38,7 +38,7 @@ class Relay:
         self._order, self._write = order, write
         share = ROWS / len(order.runs)
         self._tails = {id: _Tail(config.max_steps, share) for id, config in order.runs}
-        self._sent, self._full = 0, False
+        self._sent, self._capped = 0, False
         self._ended: set[str] = set()
 
     @property
@@ -72,7 +72,7 @@ class Relay:
         folder = self._order.place / RUNS / outcome.run
         ended = outcome.state != GOING
         rows = self._tails[id].new(folder, ended)
-        while rows and not self._full:
+        while rows and not self._capped:
             part, size = [], 0
             while rows and size < LINE:
                 size += len(rows[0])
@@ -86,8 +86,8 @@ class Relay:
     def _say(self, line: str) -> None:
         self._sent += len(line)
         if self._sent > FULL:
-            self._full = True
-            line = told(full=str(self._order.place))
+            self._capped = True
+            line = told(capped=str(self._order.place))
         self._write(line)
 
 

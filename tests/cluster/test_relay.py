@@ -81,5 +81,5 @@ def test_a_log_that_is_full_tells_ends_alone(tmp_path, monkeypatch):
     lines = []
     Relay(order, lines.append).look()
     assert [list(json.loads(line.removeprefix(MARK))) for line in lines] == [
-        ["full"], ["item", "run", "state", "message", "summary"]
+        ["capped"], ["item", "run", "state", "message", "summary"]
     ]  # fmt: skip

@@ -125,8 +125,20 @@ def test_a_run_that_was_moved_or_was_not_finite_is_not_what_was_asked(digits, sm
     rows = [json.loads(x) for x in (shelf.of(config).path / METRICS).read_text().splitlines()]
     for extra, expected in (
         ({"record": "AppliedRecord", "step": 3, "changes": [["rank", 4, 2]]}, None),
-        ({"record": "NonFiniteRecord", "step": 3, "what": "loss", "layer": "", "message": "",
-          "causes": [], "remedies": [], "lr": 1e-2}, math.inf),
+        (
+            {
+                "record": "NonFiniteRecord",
+                "step": 3,
+                "what": "loss",
+                "layer": "",
+                "message": "",
+                "causes": [],
+                "remedies": [],
+                "restored": 2,
+                "norm": 1.0,
+            },
+            math.inf,
+        ),
     ):
         train_all([config], tmp_path / extra["record"])
         (path,) = (tmp_path / extra["record"]).iterdir()
