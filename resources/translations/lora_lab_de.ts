@@ -2866,6 +2866,10 @@ zustand</translation>
         <translation>Ein 784-200-200-10-Netz aus 199.210 zufälligen Gewichten, von 750 Zahlen in zufällige Richtungen bewegt. Li et al. (2018) fanden, dass sie 90 % des vollen Trainings erreichen.</translation>
     </message>
     <message>
+        <source>A P of each tensor, with unit columns: every tensor moves alike, whatever its size. As Aghajanyan et al. 2020 compute it</source>
+        <translation>Ein P je Tensor, mit Einheitsspalten: jeder Tensor bewegt sich gleich weit, wie groß er auch ist. So rechnen Aghajanyan et al. 2020</translation>
+    </message>
+    <message>
         <source>A lane for each rank, as in 1, 2, 4, 8</source>
         <translation>Eine Bahn je Rang, etwa 1, 2, 4, 8</translation>
     </message>
@@ -2988,6 +2992,10 @@ zustand</translation>
     <message>
         <source>Curves</source>
         <translation>Kurven</translation>
+    </message>
+    <message>
+        <source>DID with a learned factor λ for each tensor, which are among the d numbers. Aghajanyan et al. 2020</source>
+        <translation>DID mit einem gelernten Faktor λ je Tensor; sie zählen zu den d Zahlen. Aghajanyan et al. 2020</translation>
     </message>
     <message>
         <source>Differences among the best runs: {}</source>
@@ -3244,6 +3252,10 @@ zustand</translation>
     <message>
         <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
         <translation>Der exakten Summe und der gewählten Methode, an Modell und Daten, die offen sind</translation>
+    </message>
+    <message>
+        <source>One P of all weights, with unit columns over all of them. Li et al. 2018</source>
+        <translation>Ein P aller Gewichte, mit Einheitsspalten über alle. Li et al. 2018</translation>
     </message>
     <message>
         <source>One curve of the training</source>
@@ -4094,6 +4106,10 @@ zustand</translation>
         <translation>Starke Richtungen von W + ΔW, die W nicht hat: ein Zeichen von Vergessen</translation>
     </message>
     <message>
+        <source>Structure</source>
+        <translation>Struktur</translation>
+    </message>
+    <message>
         <source>Suggest a rank</source>
         <translation>Rang vorschlagen</translation>
     </message>
@@ -4128,6 +4144,10 @@ zustand</translation>
     <message>
         <source>Take this lane out; the others continue</source>
         <translation>Diese Bahn herausnehmen; die anderen laufen weiter</translation>
+    </message>
+    <message>
+        <source>Taking over the queue that runs in the background…</source>
+        <translation>Die Warteschlange, die im Hintergrund läuft, wird übernommen…</translation>
     </message>
     <message>
         <source>Tar&amp;gets</source>
@@ -4812,6 +4832,10 @@ zustand</translation>
     <message>
         <source>Whether Before/After and validation see W + ΔW or W alone</source>
         <translation>Ob Vorher/Nachher und Validierung W + ΔW sehen oder W allein</translation>
+    </message>
+    <message>
+        <source>Whether the d numbers of a random subspace move all tensors by one projection.</source>
+        <translation>Ob die d Zahlen eines zufälligen Unterraums alle Tensoren durch eine Projektion bewegen.</translation>
     </message>
     <message>
         <source>Which &amp;layers</source>
@@ -5566,6 +5590,10 @@ zustand</translation>
         <translation>Bild {:,}, {}</translation>
     </message>
     <message>
+        <source>in background</source>
+        <translation>im Hintergrund</translation>
+    </message>
+    <message>
         <source>in exact fractions of the numbers as written</source>
         <translation>in exakten Brüchen der geschriebenen Zahlen</translation>
     </message>
@@ -6110,6 +6138,10 @@ zustand</translation>
         <translation>Einstellungen, die denen der bisher besten Läufe ähneln</translation>
     </message>
     <message>
+        <source>shard base</source>
+        <translation>Basis aufteilen</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>schlechte Zeilen auslassen</translation>
     </message>
@@ -6172,6 +6204,10 @@ zustand</translation>
     <message>
         <source>stopped</source>
         <translation>gestoppt</translation>
+    </message>
+    <message>
+        <source>structure</source>
+        <translation>Struktur</translation>
     </message>
     <message>
         <source>s·B·A = the r largest directions of what packing took from W, so ΔW is not 0 at step 0; for a base in 4 or 8 bits. One round of Li et al. 2023, arXiv 2310.08659</source>
@@ -6328,10 +6364,6 @@ zustand</translation>
     <message>
         <source>trained on</source>
         <translation>trainiert</translation>
-    </message>
-    <message>
-        <source>trains in the background</source>
-        <translation>trainiert im Hintergrund</translation>
     </message>
     <message>
         <source>true σ(D)</source>
@@ -6716,6 +6748,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} ist schon hier.</translation>
     </message>
     <message>
+        <source>{} is open here and trains in the background.</source>
+        <translation>{} ist hier offen und trainiert im Hintergrund.</translation>
+    </message>
+    <message>
         <source>{} is open, here or in another window.</source>
         <translation>{} ist offen, hier oder in einem anderen Fenster.</translation>
     </message>
@@ -6884,6 +6920,10 @@ Hier tippen, um andere zu benutzen.</translation>
     <message>
         <source>{}, explained</source>
         <translation>{}, erklärt</translation>
+    </message>
+    <message>
+        <source>{}, in background</source>
+        <translation>{}, im Hintergrund</translation>
     </message>
     <message>
         <source>{}, in the background</source>

@@ -2866,6 +2866,10 @@ state</source>
         <translation>一个 784-200-200-10 网络，含 199,210 个随机权重，由 750 个数沿随机方向移动。Li et al. (2018) 发现它们达到全量训练的 90 %。</translation>
     </message>
     <message>
+        <source>A P of each tensor, with unit columns: every tensor moves alike, whatever its size. As Aghajanyan et al. 2020 compute it</source>
+        <translation>每个张量各有一个 P，各列为单位长度：无论大小，每个张量移动得一样远。Aghajanyan 等 2020 即如此计算</translation>
+    </message>
+    <message>
         <source>A lane for each rank, as in 1, 2, 4, 8</source>
         <translation>每个秩一条赛道，如 1, 2, 4, 8</translation>
     </message>
@@ -2988,6 +2992,10 @@ state</source>
     <message>
         <source>Curves</source>
         <translation>曲线</translation>
+    </message>
+    <message>
+        <source>DID with a learned factor λ for each tensor, which are among the d numbers. Aghajanyan et al. 2020</source>
+        <translation>DID 加上每个张量一个学习得到的因子 λ，它们计入 d 个数。Aghajanyan 等 2020</translation>
     </message>
     <message>
         <source>Differences among the best runs: {}</source>
@@ -3244,6 +3252,10 @@ state</source>
     <message>
         <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
         <translation>精确和与所选方法的验证损失，在已打开的模型和数据上</translation>
+    </message>
+    <message>
+        <source>One P of all weights, with unit columns over all of them. Li et al. 2018</source>
+        <translation>所有权重共用一个 P，各列在全部权重上为单位长度。Li 等 2018</translation>
     </message>
     <message>
         <source>One curve of the training</source>
@@ -4094,6 +4106,10 @@ state</source>
         <translation>W + ΔW 中 W 所没有的强方向：遗忘的迹象</translation>
     </message>
     <message>
+        <source>Structure</source>
+        <translation>结构</translation>
+    </message>
+    <message>
         <source>Suggest a rank</source>
         <translation>建议秩</translation>
     </message>
@@ -4128,6 +4144,10 @@ state</source>
     <message>
         <source>Take this lane out; the others continue</source>
         <translation>移除此赛道；其余继续</translation>
+    </message>
+    <message>
+        <source>Taking over the queue that runs in the background…</source>
+        <translation>正在接管后台运行的队列…</translation>
     </message>
     <message>
         <source>Tar&amp;gets</source>
@@ -4812,6 +4832,10 @@ state</source>
     <message>
         <source>Whether Before/After and validation see W + ΔW or W alone</source>
         <translation>前后对比和验证使用 W + ΔW 还是仅用 W</translation>
+    </message>
+    <message>
+        <source>Whether the d numbers of a random subspace move all tensors by one projection.</source>
+        <translation>随机子空间的 d 个数是否通过同一个投影移动所有张量。</translation>
     </message>
     <message>
         <source>Which &amp;layers</source>
@@ -5566,6 +5590,10 @@ state</source>
         <translation>图片 {:,}，{}</translation>
     </message>
     <message>
+        <source>in background</source>
+        <translation>在后台</translation>
+    </message>
+    <message>
         <source>in exact fractions of the numbers as written</source>
         <translation>按所写数值用精确分数计算</translation>
     </message>
@@ -6110,6 +6138,10 @@ state</source>
         <translation>与目前最佳运行相近的设置</translation>
     </message>
     <message>
+        <source>shard base</source>
+        <translation>切分基座</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>跳过坏行</translation>
     </message>
@@ -6172,6 +6204,10 @@ state</source>
     <message>
         <source>stopped</source>
         <translation>已停止</translation>
+    </message>
+    <message>
+        <source>structure</source>
+        <translation>结构</translation>
     </message>
     <message>
         <source>s·B·A = the r largest directions of what packing took from W, so ΔW is not 0 at step 0; for a base in 4 or 8 bits. One round of Li et al. 2023, arXiv 2310.08659</source>
@@ -6328,10 +6364,6 @@ state</source>
     <message>
         <source>trained on</source>
         <translation>训练过</translation>
-    </message>
-    <message>
-        <source>trains in the background</source>
-        <translation>正在后台训练</translation>
     </message>
     <message>
         <source>true σ(D)</source>
@@ -6716,6 +6748,10 @@ The old one stays until the new one is complete.</source>
         <translation>{} 已在此处。</translation>
     </message>
     <message>
+        <source>{} is open here and trains in the background.</source>
+        <translation>{} 已在此打开，正在后台训练。</translation>
+    </message>
+    <message>
         <source>{} is open, here or in another window.</source>
         <translation>{} 已在此处或其他窗口打开。</translation>
     </message>
@@ -6884,6 +6920,10 @@ Type here to use others.</source>
     <message>
         <source>{}, explained</source>
         <translation>{}，说明</translation>
+    </message>
+    <message>
+        <source>{}, in background</source>
+        <translation>{}，在后台</translation>
     </message>
     <message>
         <source>{}, in the background</source>
