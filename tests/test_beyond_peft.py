@@ -10,11 +10,9 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
 )
-from transformers.conversion_mapping import get_checkpoint_conversion_mapping
-from transformers.core_model_loading import WeightRenaming
 
 from lora_lab.adapters.targets import adaptable_layers
-from lora_lab.beyond_peft import READ, REFUSED, RENAMED, STATE_SPACE, beyond_peft
+from lora_lab.beyond_peft import READ, REFUSED, STATE_SPACE, beyond_peft
 from tests.families.tiny_configs import shrunk
 
 OTHERS = {
@@ -76,25 +74,6 @@ def test_its_own_network_reads_that_weight_without_a_call(family):
     learns = {name for name, layer in linear.items() if layer.weight.grad is not None}
     head = {name for name, layer in linear.items() if layer is model.get_output_embeddings()}
     assert learns - called - head <= ours
-
-
-@pytest.mark.parametrize(
-    ("family", "above"), [("inkling2_text", "self_attn.k_sconv"), ("laguna", "mlp")]
-)
-def test_renamed_is_what_peft_does_not_find_again(family, above):
-    """It puts an adapter's keys through the renamings of the checkpoint."""
-
-    def renamed(name):
-        key = f"model.layers.1.{name}.lora_A.weight"
-        return any(
-            step.rename_source_key(key)[0] != key
-            for step in get_checkpoint_conversion_mapping(family)
-            if isinstance(step, WeightRenaming)
-        )
-
-    assert all(renamed(f"{above}.{end}") for end in RENAMED[family])
-    assert all(beyond_peft(family, f"model.layers.1.{above}.{end}") for end in RENAMED[family])
-    assert not any(map(renamed, ("self_attn.q_proj", "self_attn.o_proj", "mlp.gate_proj")))
 
 
 @pytest.mark.parametrize(

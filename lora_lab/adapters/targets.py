@@ -19,7 +19,7 @@ from lora_lab.adapters.kinds import (
     kind_or_none,
 )
 from lora_lab.adapters.weights import ExpertName
-from lora_lab.beyond_peft import beyond_peft
+from lora_lab.beyond_peft import beyond_peft, renamed
 from lora_lab.blocks.frozen import FrozenBlocks, numbers_of
 from lora_lab.errors import AdapterError
 
@@ -52,11 +52,14 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
             chosen = _all_linear(model, adaptable)
             if not chosen:
                 plain = _plain(model, adaptable)
-                convolutions = " It has convolutions: all-linear+conv" if plain else ""
-                raise AdapterError(
-                    "The model has no linear layer to adapt."
-                    + (f"{convolutions} targets them." if convolutions else "")
-                )
+                more = " It has convolutions: all-linear+conv targets them." if plain else ""
+                out = {n: w for n, w in left_out(model).items() if _is_linear(modules[n])}
+                for name, why in list(out.items())[:1]:
+                    more += (
+                        f" {name} and {len(out) - 1} more are no part of {ALL_LINEAR}, since "
+                        f"{why}. Named, they are trained for a merged checkpoint."
+                    )
+                raise AdapterError(f"The model has no linear layer to adapt.{more}")
         elif target == ALL_LINEAR_CONV:
             chosen = [*_all_linear(model, adaptable), *_plain(model, adaptable)]
             if not chosen:
@@ -204,15 +207,23 @@ def all_linear(model: nn.Module) -> list[str]:
 def left_out(model: nn.Module) -> dict[str, str]:
     """The layers that could be adapted and that LoRA in PEFT cannot hold, by path, and why.
 
-    No target of all of a kind means them; by their names they are adapted.
+    No target of all of a kind means them; by their names they are adapted, and
+    experts by all-linear+experts.
     """
     kind = str(getattr(getattr(model, "config", None), "model_type", ""))
-    return {
-        name: reason
-        for name, module in model.named_modules()
-        if kind_or_none(module) is not None
-        if (reason := beyond_peft(kind, name) or OF_ATTENTION * isinstance(module, ReadInAttention))
+    layers = {name: m for name, m in model.named_modules() if kind_or_none(m) is not None}
+    reasons = {
+        name: beyond_peft(kind, name) or OF_ATTENTION * isinstance(module, ReadInAttention)
+        for name, module in layers.items()
     }
+    if hasattr(model, "base_model_prefix"):  # one of transformers
+        owners = {name for name, module in model.named_modules() if name and stacks(module)}
+        lost = renamed({*layers, *owners}, kind, model)
+        places = [(name, name) for name in layers]
+        if not owners.isdisjoint(lost):
+            places += [(name, ExpertName.of(name).owner) for name in expert_matrices(model)]
+        reasons |= {name: lost[place] for name, place in places if place in lost}
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def meant_then(targets: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...]:
@@ -258,10 +269,13 @@ def _all_linear(model: nn.Module, adaptable: dict[str, nn.Module]) -> list[str]:
     return [
         name
         for name, module in adaptable.items()
-        if kind_or_none(module) in (Linear, LinearInBlocks, TransposedLinear)
-        if module is not head
+        if _is_linear(module) and module is not head
         if name not in without
     ]
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return kind_or_none(module) in (Linear, LinearInBlocks, TransposedLinear)
 
 
 def _ends_in(name: str, target: str) -> bool:

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
-from lora_lab.adapters.weights import AdapterWeights, LayerWeights
-from lora_lab.beyond_peft import beyond_peft
+from lora_lab.adapters.weights import AdapterWeights, ExpertName, LayerWeights
+from lora_lab.beyond_peft import beyond_peft, renamed, renames
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.peft_parameters import is_expert, stacks_of
+from lora_lab.models.skeleton import skeletons
 from lora_lab.models.strict_json import read_json
 
 # Model types whose targets PEFT rewrites: last word of a target → the parameter that it becomes.
@@ -55,6 +57,7 @@ def limits(weights: AdapterWeights) -> tuple[str, ...]:
     """A sentence for each layer that PEFT would compute otherwise, with the way out."""
     kind = model_type(weights)
     reasons = [reason for layer in weights.layers for reason in _of_layer(layer, kind)]
+    reasons += _of_names(weights, kind)
     saved = [layer.name for layer in weights.whole]
     for layer in weights.layers:
         if (beside := next((n for n in saved if saves(layer.name, (n,))), None)) is not None:
@@ -100,13 +103,18 @@ def saves(name: str, words: tuple[str, ...]) -> bool:
 
 def model_type(weights: AdapterWeights) -> str:
     """The family of the base as transformers names it; "" where it is not known."""
+    return str((_config(weights) or weights.extra).get("model_type", ""))
+
+
+def _config(weights: AdapterWeights) -> dict[str, Any]:
+    """config.json of the base; {} where it has none that can be read."""
     base = Path(weights.base) if weights.base else None
     try:
         if base is not None and (base / "config.json").is_file():
-            return str(read_json(base / "config.json").get("model_type", ""))
+            return read_json(base / "config.json", infinite=True)
     except (CheckpointError, OSError):  # a base that nobody can read is refused elsewhere
         pass
-    return str(weights.extra.get("model_type", ""))
+    return {}
 
 
 def unusual(layer: LayerWeights) -> bool:
@@ -141,6 +149,29 @@ def _of_layer(layer: LayerWeights, kind: str) -> list[str]:
             f"{layer.name}: some outputs have no weights at all, and PEFT's DoRA divides 0 by 0"
         )
     return reasons
+
+
+def _of_names(weights: AdapterWeights, kind: str) -> list[str]:
+    """What PEFT looks for elsewhere, in the model that the base's config is of where it is here."""
+    if not renames(kind):
+        return []
+    names = {x.name: _module(x) for x in weights.layers}
+    model = None
+    if config := _config(weights):
+        built = (skeleton.model for skeleton in skeletons(config, ()))
+        model = next(
+            (m for m in built if set(names.values()) <= dict(m.named_modules()).keys()), None
+        )
+        if model is None:  # of an earlier transformers, for which the renamings are
+            return []
+    lost = renamed(names.values(), kind, model)
+    return [f"{name}: {lost[at]}. {MERGE}" for name, at in names.items() if at in lost]
+
+
+def _module(layer: LayerWeights) -> str:
+    """The module that PEFT puts its factors at."""
+    place = ExpertName.of(layer.name) if is_expert(layer) else None
+    return place.owner if place else layer.name
 
 
 def _of_parameters(weights: AdapterWeights, kind: str) -> list[str]:

@@ -126,7 +126,7 @@ class Reach:
 
     def _linear(self, name: str) -> bool:
         """Whether all-linear would mean the layer, if nothing else were against it."""
-        return self.adaptable[name][0] != "conv"
+        return self.adaptable[name][0] in ("linear", "conv1d_linear")
 
     def _of_experts(self, config: RunConfig) -> list[str]:
         """How much experts hold that no target means; of experts that are, what does not act."""
