@@ -156,14 +156,17 @@ def _of_names(weights: AdapterWeights, kind: str) -> list[str]:
     if not renames(kind):
         return []
     names = {x.name: _module(x) for x in weights.layers}
-    model = None
-    if config := _config(weights):
-        built = (skeleton.model for skeleton in skeletons(config, ()))
-        model = next(
-            (m for m in built if set(names.values()) <= dict(m.named_modules()).keys()), None
-        )
-        if model is None:  # of an earlier transformers, for which the renamings are
-            return []
+    model, without = None, False
+    try:
+        for skeleton in skeletons(config, ()) if (config := _config(weights)) else ():
+            if set(names.values()) <= skeleton.kinds.keys():
+                model = skeleton.model
+                break
+            without = True
+    except CheckpointError:  # the family alone is known then
+        pass
+    if without and model is None:  # of an earlier transformers, for which the renamings are
+        return []
     lost = renamed(names.values(), kind, model)
     return [f"{name}: {lost[at]}. {MERGE}" for name, at in names.items() if at in lost]
 

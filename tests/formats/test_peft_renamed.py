@@ -1,5 +1,6 @@
 """Layers whose names PEFT changes on loading, so that it misses their factors, are refused."""
 
+import json
 import warnings
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from transformers.models.auto import modeling_auto
 from lora_lab.adapters.experts import stacks
 from lora_lab.adapters.kinds import kind_or_none
 from lora_lab.adapters.targets import find_targets, left_out
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.beyond_peft import renamed, renames
 from lora_lab.errors import AdapterError, ExportError
 from lora_lab.formats import peft
@@ -144,6 +146,18 @@ def test_experts_that_are_met_are_refused(tmp_path):
     assert len([x for x in limits(weights) if "drops them" in x]) == len(experts)
     alone = replace(weights, base="", extra={"model_type": "mistral_large4_text"})
     assert len(limits(alone)) == len(limits(weights)), "the family is enough"
+
+
+@pytest.mark.parametrize("settings", [{"num_hidden_layers": "two"}, {"head_dim": -1}])
+def test_a_base_that_cannot_be_built_still_has_its_family(settings, tmp_path):
+    values = json.dumps({"model_type": "laguna", **settings})
+    (tmp_path / "config.json").write_text(values)
+    rows = [
+        LayerWeights(f"model.layers.1.{name}", torch.ones(1, 4), torch.ones(4, 1), 1.0, 1.0)
+        for name in ("self_attn.q_proj", *SHARED)
+    ]
+    told = limits(AdapterWeights("lora", tuple(rows), base=str(tmp_path)))
+    assert [x.partition(":")[0] for x in told] == [layer.name for layer in rows[1:]]
 
 
 def test_names_of_an_earlier_transformers_are_what_renamings_are_for():
