@@ -88,9 +88,9 @@ class Loopback:
         found = self.run(["ps", "-eww", "-o", "pid=,args="])
         return [line.split()[0] for line in found.splitlines() if words in line.split(None, 1)[1]]
 
-    def kill_inside(self, pids):
-        """Whether these processes were there to be killed."""
-        command = self.inside("kill", "-9", *pids)
+    def kill_inside(self, pids, number=signal.SIGKILL):
+        """Whether these processes were there to be sent the signal."""
+        command = self.inside("kill", f"-{int(number)}", *pids)
         return bool(pids) and not subprocess.run(command, check=False, stderr=subprocess.DEVNULL
                                                  ).returncode  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -148,7 +149,7 @@ def test_a_sweep_is_stopped_and_watched_again(tmp_path, cluster):
                         "--autosave", "0.1", "--cluster", ADDRESS)  # fmt: skip
     place = wait_until(lambda: next((tmp_path / "over" / "cluster").glob("*"), None), PATIENCE)
     item = wait_until(lambda: in_middle(place), PATIENCE)
-    sent.send_signal(2)  # Ctrl-C lets go
+    cluster.kill_inside(cluster.pids("lora_lab sweep"), signal.SIGINT)  # Ctrl-C lets go
     _, words = ended(sent, 130)
     assert f"it continues there; lora-lab sweep --continue {person.sweep} shows it again" in words
     rows, _ = ended(person.begin("--continue", person.sweep.name, "--stop"), 0)
