@@ -23,6 +23,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from lora_lab.training.measure.trial import RandomStates, random_states, set_random_states
 
+KEPT = StepRecord, EvalRecord, AppliedRecord
 REST = 1.0  # seconds for what has no factors, where a race rests
 
 
@@ -130,7 +131,7 @@ class Lane:
         self._note(StepRecord(self.experiment.step, loss, learning_rate, seconds))
 
     def _note(self, record: Record) -> None:
-        if isinstance(record, StepRecord | EvalRecord | AppliedRecord):
+        if isinstance(record, KEPT):
             self.kept.append(record)
         match record:
             case StepRecord():

@@ -62,10 +62,10 @@ class _Beside(torch.autograd.Function):
         B: torch.Tensor,
         scaling: torch.Tensor,
     ) -> torch.Tensor:
-        rows = x.view(len(A), -1, x.shape[-1])  # (K, n/K, in)
+        rows = x.view(A.shape[0], -1, x.shape[-1])  # (K, n/K, in)
         low = torch.bmm(rows, A.mT).mul_(scaling)
         y = torch.nn.functional.linear(x, W, b)
-        y.view(len(A), -1, len(W)).baddbmm_(low, B.mT)
+        y.view(A.shape[0], -1, W.shape[0]).baddbmm_(low, B.mT)
         ctx.save_for_backward(x, low, W, A, B, scaling)
         return y
 
@@ -73,8 +73,8 @@ class _Beside(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, low, W, A, B, scaling = ctx.saved_tensors
-        dy, shape = dy.contiguous(), (len(A), -1, x.shape[-1])
-        rows, of_rows = x.view(shape), dy.view(len(A), -1, len(W))
+        dy, shape = dy.contiguous(), (A.shape[0], -1, x.shape[-1])
+        rows, of_rows = x.view(shape), dy.view(A.shape[0], -1, W.shape[0])
         g = torch.bmm(of_rows, B).mul_(scaling)  # (K, n/K, R)
         dx = None
         if ctx.needs_input_grad[0]:

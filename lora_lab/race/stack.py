@@ -95,7 +95,7 @@ class Stack:
 
         The numbers are taken from the lanes and put back, so that in between each is as its own.
         """
-        state = Numbers(self.lanes)
+        state = self._numbers()
         began = time.perf_counter()
         made = 0
         for factors in zip(*(_factors(x.experiment, most) for x in self.lanes), strict=True):
@@ -109,11 +109,12 @@ class Stack:
                 break
             state.descend(g, factors, norms)
             made += 1
+            tokens = self.lanes[0].experiment.task.tokens(batch)  # one task, one batch
             now = time.perf_counter()
             for lane, loss, factor in zip(self.lanes, losses, factors, strict=True):
                 experiment = lane.experiment
                 experiment.step += 1
-                experiment.tokens += experiment.task.tokens(batch)
+                experiment.tokens += tokens
                 experiment.training_seconds += (now - began) / len(self.lanes)
                 lane.note_step(loss, experiment.hyper.learning_rate * factor)
             began = now
@@ -122,7 +123,7 @@ class Stack:
 
     def seconds(self) -> float:
         """Of one step of all lanes, tried on copies of their numbers."""
-        state, experiment = Numbers(self.lanes), self.lanes[0].experiment
+        state, experiment = self._numbers(), self.lanes[0].experiment
         times: list[float] = []
         with trial(experiment) as batches:
             while len(times) < 2 or (len(times) < TRIED and sum(times) < TRIED_SECONDS):
@@ -132,13 +133,17 @@ class Stack:
                 times.append(time.perf_counter() - began)
         return median(times[1:])  # the first warms up
 
-    def _gradients(self, state: Numbers, batch: Any) -> tuple[list[float], torch.Tensor]:
-        """Losses (K) and the gradient (K, n) of each by its own numbers."""
-        factors = state.places.split(state.theta)
+    def _numbers(self) -> Numbers:
+        """Of the lanes as they are now; the layers compute by them from here on."""
+        state = Numbers(self.lanes)
         for layer, A, B, s in zip(
-            self._layers, factors[::2], factors[1::2], state.scaling, strict=True
+            self._layers, state.factors[::2], state.factors[1::2], state.scaling, strict=True
         ):
             layer.A, layer.B, layer.scaling = A, B, s
+        return state
+
+    def _gradients(self, state: Numbers, batch: Any) -> tuple[list[float], torch.Tensor]:
+        """Losses (K) and the gradient (K, n) of each by its own numbers."""
         answers: dict[str, Any] = {}
         count = len(self.lanes)
         losses = [
@@ -146,13 +151,13 @@ class Stack:
             for place, lane in enumerate(self.lanes)
         ]
         together = torch.stack(losses)
-        (g,) = torch.autograd.grad(together.sum(), state.theta)
-        return together.tolist(), g
+        g = torch.autograd.grad(together.sum(), state.factors)
+        return together.tolist(), torch.cat([part.flatten(1) for part in g], 1)
 
     def _check(self) -> None:
         """Hold losses and gradients against those of each lane's own step, on one batch."""
         first = self.lanes[0].experiment
-        state = Numbers(self.lanes)
+        state = self._numbers()
         batch = next(first.task.batches(first.config.batch_size, first.config.seed))
         try:
             losses, g = self._gradients(state, batch)
@@ -204,7 +209,8 @@ class Numbers:
         self._limits = [lane.experiment.max_grad_norm for lane in lanes]
         config = lanes[0].experiment.config
         self._betas, self._eps = config.betas, config.eps
-        self.theta.requires_grad_()
+        self.factors = [part.requires_grad_() for part in self.places.split(self.theta)]
+        self._rows = [list(whole) for whole in (self.theta, self._mean, self._square, self._steps)]
 
     @torch.no_grad()
     def descend(self, g: torch.Tensor, factors: Sequence[float], norms: Sequence[float]) -> None:
@@ -215,12 +221,16 @@ class Numbers:
         ]
         if any(c != 1 for c in cut):
             g = g * g.new_tensor(cut).unsqueeze(1)
-        rows = zip(self.theta, g, self._mean, self._square, self._steps, strict=True)
-        for row, rate, decay, share in zip(rows, self._rates, self._decays, factors, strict=True):
-            theta, slope, mean, square, steps = row
-            steps += 1
+        self._steps += 1
+        alike: dict[tuple[float, float], list[int]] = {}  # lanes by rate and decay: a call for each
+        settings = zip(self._rates, factors, self._decays, strict=True)
+        for lane, (rate, share, decay) in enumerate(settings):
+            alike.setdefault((rate * share, decay), []).append(lane)
+        slopes = g.unbind()
+        for (rate, decay), lanes in alike.items():
+            theta, mean, square, steps = ([rows[i] for i in lanes] for rows in self._rows)
             torch._fused_adamw_(
-                [theta], [slope], [mean], [square], [], [steps], lr=rate * share,
+                theta, [slopes[i] for i in lanes], mean, square, [], steps, lr=rate,
                 beta1=self._betas[0], beta2=self._betas[1], weight_decay=decay, eps=self._eps,
                 amsgrad=False, maximize=False,
             )  # fmt: skip
@@ -242,7 +252,7 @@ class Numbers:
             states = lane.experiment.optimizer.state
             for key, rows in (("", self.theta), ("exp_avg", self._mean),
                               ("exp_avg_sq", self._square)):  # fmt: skip
-                parts = _own_part(self.places.split(rows.detach()[i]), lane)
+                parts = _own_part(self.places.split(rows[i]), lane)
                 for part, p in zip(parts, lane.experiment.parameters(), strict=True):
                     if not key:
                         pairs.append((part, p.detach()))
