@@ -7,17 +7,21 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, Signal
 
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.progress import Report
 from lora_lab.ui.style.figures import in_words
 
+BEHIND_PAINTING = -2  # priority of an event; Qt's requests to paint have -1
+DRAWN = 0.1  # seconds that a work waits at most until the window has drawn what it yields
+
 
 class Background(QObject):
     """Runs `work(report)` once. One of `done`, `failed`, `broke` follows, unless it is cancelled.
 
-    Where `work` is a generator, each thing that it yields is an `item`, and `done` has None.
+    Where `work` is a generator, each thing that it yields is an `item`, and `done` has None. It
+    goes on once the item is drawn: else each call of Qt waits for it to give up Python's lock.
     The signals are emitted on the thread that this was made on. After the last, it is deleted.
     """
 
@@ -31,7 +35,8 @@ class Background(QObject):
     def __init__(self, work: Callable[[Report], Any], parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._work = work
-        self._cancelled = threading.Event()
+        self._cancelled, self._drawn = threading.Event(), threading.Event()
+        self._reported: tuple[str, float] = ("", -1.0)
         self._thread = threading.Thread(target=self._run, name="lora-lab-background", daemon=True)
         self._sent.connect(self._receive, Qt.ConnectionType.QueuedConnection)
 
@@ -41,6 +46,7 @@ class Background(QObject):
     def cancel(self) -> None:
         """No signal follows from now on; the work ends where it reports next."""
         self._cancelled.set()
+        self._drawn.set()
 
     def join(self, seconds: float | None = None) -> bool:
         """Wait for the thread; whether it has ended."""
@@ -48,10 +54,15 @@ class Background(QObject):
             self._thread.join(seconds)
         return not self._thread.is_alive()
 
+    def customEvent(self, event: QEvent) -> None:
+        self._drawn.set()
+
     def _report(self, what: str, share: float) -> None:
         if self._cancelled.is_set():
             raise Cancelled("cancelled")
-        self._sent.emit("progress", (in_words(what), share))
+        if self._reported != (what, share):  # some ask between any two steps whether to go on
+            self._reported = what, share
+            self._sent.emit("progress", (in_words(what), share))
 
     def _receive(self, name: str, arguments: tuple[Any, ...]) -> None:
         """Emit what the thread sent, unless the work was cancelled since."""
@@ -60,12 +71,16 @@ class Background(QObject):
             self.deleteLater()
         elif not self._cancelled.is_set():
             getattr(self, name).emit(*arguments)
+            if name == "item":
+                QCoreApplication.postEvent(self, QEvent(QEvent.Type.User), BEHIND_PAINTING)
 
     def _sent_items(self, items: Iterator[Any]) -> None:
         for item in items:
             if self._cancelled.is_set():
                 raise Cancelled("cancelled")
+            self._drawn.clear()
             self._sent.emit("item", (item,))
+            self._drawn.wait(DRAWN)
 
     def _run(self) -> None:
         try:

@@ -4,8 +4,10 @@ import threading
 
 import pytest
 from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QWidget
 
 from lora_lab.errors import LabError
+from lora_lab.ui.widgets import background
 from lora_lab.ui.widgets.background import Background
 
 
@@ -54,6 +56,51 @@ def test_it_says_how_it_ended_and_goes(qtbot, owner, does, says):
     qtbot.waitUntil(lambda: bool(gone), timeout=20_000)
     assert said == says
     assert owner.children() == []
+
+
+class Painted(QWidget):
+    def __init__(self, done):
+        super().__init__()
+        self._done = done
+
+    def paintEvent(self, event):
+        self._done.append("painted")
+
+
+def test_a_generator_goes_on_once_the_window_has_drawn_what_it_yielded(qtbot, owner, monkeypatch):
+    monkeypatch.setattr(background, "DRAWN", 20.0)
+    done = []
+
+    def twice(report):
+        yield 1
+        done.append("on")
+        yield 2
+        done.append("on")
+
+    window = Painted(done)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: bool(done))
+    done.clear()
+    work, ended = Background(twice, owner), []
+    work.item.connect(lambda _: window.update())
+    work.done.connect(lambda _: ended.append(True))
+    work.start()
+    qtbot.waitUntil(lambda: bool(ended), timeout=20_000)
+    assert work.join(20)
+    assert done == ["painted", "on"] * 2
+
+
+def test_a_report_without_news_does_not_wake_the_window(qtbot, owner):
+    def asks(report):
+        for share in (-1.0, -1.0, 0.5, 0.5, 1.0):
+            report("" if share < 0 else "step", share)
+
+    work = Background(asks, owner)
+    said = heard(work)
+    work.start()
+    qtbot.waitUntil(lambda: None in said, timeout=20_000)
+    assert said == [("step", 0.5), ("step", 1.0), None]
 
 
 def stumble(report):
