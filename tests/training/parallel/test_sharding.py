@@ -146,9 +146,12 @@ def steps_of(folder):
 
 @slow
 def test_a_loss_that_is_not_finite_leaves_no_process_behind(together):
-    _, _, results, _ = together
-    assert [step for step, _ in results["nan"]["losses"]] == [1, 2, 3]
-    assert any("Step 4 was not applied: the loss is nan" in x for x in results["nan"]["notes"])
+    _, _, results, others = together
+    made = [step for step, _ in results["nan"]["losses"]]
+    assert made in ([1], [1, 2], [1, 2, 3])  # the fourth part; a step has one or more of them
+    words = f"Step {len(made) + 1} was not applied: the loss is nan"
+    assert any(words in note for note in results["nan"]["notes"])
+    assert others["nan"]["code"] == 0
 
 
 @slow
