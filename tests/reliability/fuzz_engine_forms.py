@@ -141,7 +141,7 @@ def run_forms() -> dict[str, Form]:
 
     def of_snapshot(path: Path) -> Any:
         place = path.parent / FOLDER / "step-000000007.safetensors"
-        place.parent.mkdir()
+        place.parent.mkdir(exist_ok=True)
         path.rename(place)
         return read_snapshot(path.parent, 7)
 
