@@ -70,8 +70,8 @@ def marks(page) -> int:
     """How many dots or marks are drawn."""
     if hasattr(page, "lanes"):
         return page.now.steps if page.running else 0
-    if hasattr(page.plot, "tried"):
-        return len(page.plot.tried)
+    if hasattr(page.plot, "marks"):
+        return len(page.plot.marks)
     return len([point for point in page.plot.points if point.dimension])
 
 
