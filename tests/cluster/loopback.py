@@ -28,8 +28,8 @@ def why_not():
     """Why no cluster can be had here; "" where one can."""
     if importlib.util.find_spec("ray") is None:
         return "ray is not installed: the extra cluster brings it"
-    if not (shutil.which("unshare") and shutil.which("nsenter") and shutil.which("ip")):
-        return "unshare, nsenter or ip is not installed"
+    if missing := [name for name in ("unshare", "nsenter", "ip", "ps") if not shutil.which(name)]:
+        return f"{', '.join(missing)}: not installed"
     tried = subprocess.run(["unshare", "-n", "-p", "-f", "--mount-proc", "true"], check=False,
                            capture_output=True)  # fmt: skip
     return "" if tried.returncode == 0 else "namespaces may not be made here"
