@@ -38,13 +38,12 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
     """
     rows, halvings, sharded, passes = batch, 0, experiment.config.shard_base, 0
     if group is not None:
-        dealt = [experiment.task.dealt(batch, number, group.place.processes)
-                 for number in range(group.place.processes)]  # fmt: skip
-        rows = dealt[group.place.number]
-        if sharded:
-            parts = [experiment.task.parts(each, experiment.accumulation)
-                     for each in dealt if each is not None]  # fmt: skip
-            passes = max(map(len, parts))
+        processes = group.place.processes
+        rows = experiment.task.dealt(batch, group.place.number, processes)
+        if sharded:  # whoever has fewer parts than another passes on without them
+            dealt = (experiment.task.dealt(batch, number, processes) for number in range(processes))
+            passes = max(len(experiment.task.parts(each, experiment.accumulation))
+                         for each in dealt if each is not None)  # fmt: skip
     while True:
         experiment.optimizer.zero_grad(set_to_none=True)
         share, part, reason = None, None, ""
