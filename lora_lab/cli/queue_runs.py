@@ -6,7 +6,6 @@ which is saved, and leaves it waiting: the next time it continues from there.
 
 from __future__ import annotations
 
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 from rich.console import Console
 
-from lora_lab import inits, paths, variants
+from lora_lab import inits, variants
 from lora_lab.cli.headless import drive
 from lora_lab.cli.interrupts import stop_on_signals
 from lora_lab.cli.queue_apart import drive_apart
@@ -24,8 +23,8 @@ from lora_lab.engine.places import live_place
 from lora_lab.errors import Interrupted, LabError
 from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import describe
-from lora_lab.runs.listing import name_run, summary_of
-from lora_lab.runs.queue import FAILED, RUNNING, WAITING, Item, Queue
+from lora_lab.runs.listing import name_run
+from lora_lab.runs.queue import FAILED, RUNNING, WAITING, Item, Queue, new_folder, reached
 from lora_lab.runs.searches import Searches
 from lora_lab.training.opening import New, Resume
 
@@ -80,7 +79,7 @@ def _run_all(
         number += 1
         console.print(f"run {number} of {total}: {describe(item.config)}")
         going, resumes = is_apart(item), item.resumes
-        folder = Path(item.run) if going or resumes else _new_folder(item)
+        folder = Path(item.run) if going or resumes else new_folder(item)
         queue.note(item.id, state=RUNNING, run=str(folder), message="")
         parameters = item.parameters
         try:
@@ -120,18 +119,11 @@ def is_apart(item: Item) -> bool:
     return bool(item.run) and live_place(item.run) is not None
 
 
-def _new_folder(item: Item) -> Path:
-    """A folder of its own, named beforehand so that a killed run is found again."""
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{item.config.preset or 'run'}-{item.id[:4]}"
-    return paths.runs() / name
-
-
 def _reached(folder: Path, name: str) -> dict[str, Any]:
     """How far the run in `folder` has come, as its own summary says; it is given a name."""
     try:
-        run = summary_of(folder)
+        facts = reached(folder)
         name_run(folder, name)
+        return facts
     except LabError:  # it could not be opened, so there is none; or it is being opened
         return {"run": ""} if live_place(folder) is None else {}
-    seconds = run.seconds if run.seconds == run.seconds else 0.0
-    return {"step": run.step, "max_steps": run.max_steps, "best": run.best, "seconds": seconds}

@@ -11,14 +11,12 @@ import json
 import math
 import os
 import shutil
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from lora_lab import paths
 from lora_lab.atomic import replace_folder, temporary_folder, write_file
 from lora_lab.cluster.driver import ORDER
 from lora_lab.cluster.relay import MARK
@@ -33,10 +31,9 @@ from lora_lab.runs.listing import (
     name_run,
     resumable,
     set_label,
-    summary_of,
 )
 from lora_lab.runs.own_files import open_own, plain_json, read_own
-from lora_lab.runs.queue import DONE, FAILED, RUNNING, Item, Queue
+from lora_lab.runs.queue import DONE, FAILED, RUNNING, Item, Queue, new_folder, reached
 
 
 class Mirror:
@@ -117,12 +114,9 @@ class Mirror:
         run.end(facts.get("summary"))
         source = Path(self.place) / RUNS / outcome.run if self.place else None
         here = source is not None and self._is_here() and run.fetch(source)
-        known = {"run": ""}
+        known: dict[str, Any] = {"run": ""}
         with suppress(LabError):  # it was never opened
-            summary = summary_of(run.path)
-            seconds = summary.seconds if summary.seconds == summary.seconds else 0.0
-            known = {"run": str(run.path), "step": summary.step, "max_steps": summary.max_steps,
-                     "best": summary.best, "seconds": seconds}  # fmt: skip
+            known = {"run": str(run.path), **reached(run.path)}
             if here:
                 name_run(run.path, describe(item.config))
             elif source is not None and not (run.path / LABEL).exists():  # a person's own stays
@@ -156,7 +150,7 @@ class _Run:
         self.step, self.best, self.parameters = 0, math.inf, 0
         self._loss, self._seconds, self._state = math.nan, 0.0, "running"
         self._config, self._rows, self._goal = item.config, [], item.config.max_steps
-        self.path = Path(item.run) if item.run else _new_path(item)
+        self.path = Path(item.run) if item.run else new_folder(item)
         self._left_alone = resumable(self.path) is not None  # it is whole already, or goes on here
         self._folder: RunFolder | None = None
         if not self._left_alone:
@@ -245,11 +239,6 @@ class _Run:
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.close()
-
-
-def _new_path(item: Item) -> Path:
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{item.config.preset or 'run'}-{item.id[:4]}"
-    return paths.runs() / name
 
 
 def _number(value: object, otherwise: float) -> float:

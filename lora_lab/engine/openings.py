@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.engine.wire import Strange
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import with_whole_paths
+from lora_lab.runs.listing import new_name
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.opening import Branch, New, Opening, Resume
 
@@ -29,8 +29,8 @@ def with_folder(opening: Opening) -> Opening:
     """`opening` with a new, empty folder among the runs where it has none; raises LabError."""
     if isinstance(opening, Resume) or opening.folder is not None:
         return opening
-    name = f"{time.strftime('%Y%m%d-%H%M%S')}-{opening.config.preset or 'run'}"
-    return replace(opening, folder=RunFolder.create(paths.runs(), name, unique=True).path)
+    folder = RunFolder.create(paths.runs(), new_name(opening.config), unique=True)
+    return replace(opening, folder=folder.path)
 
 
 def pack_opening(opening: Opening) -> dict[str, Any]:

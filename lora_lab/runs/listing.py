@@ -10,6 +10,7 @@ import json
 import math
 import os
 import re
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +18,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lora_lab.atomic import write_file
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError, not_written
 from lora_lab.names import is_text
 from lora_lab.records import State
@@ -233,6 +235,14 @@ def set_label(run: Path, name: str, note: str) -> None:
         write_file(run / LABEL, f"{text}\n".encode())
     except OSError as error:
         raise not_written(run / LABEL, error) from error
+
+
+def new_name(config: RunConfig) -> str:
+    """A folder's name for a run that begins now."""
+    model = (
+        re.sub(r"[^\w.-]+", "-", Path(config.model).stem)[:40].strip("-.") if config.model else ""
+    )
+    return f"{time.strftime('%Y%m%d-%H%M%S')}-{config.preset or model or 'run'}"
 
 
 def name_run(run: Path, name: str) -> None:

@@ -21,7 +21,7 @@ from lora_lab import paths
 from lora_lab.atomic import make_folder, write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError, system_reason
-from lora_lab.runs.listing import Seconds, Steps, resumable, summary_of
+from lora_lab.runs.listing import Seconds, Steps, new_name, resumable, summary_of
 from lora_lab.runs.lock import RunLock, is_live
 from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
 from lora_lab.runs.own_files import checked as door
@@ -168,6 +168,19 @@ class Queue:
             reason = system_reason(error)
             raise LabError(f"The queue was not written to {self.folder}: {reason}.") from error
         self.items = items
+
+
+def new_folder(item: Item) -> Path:
+    """A folder of its own, named beforehand so that a run that was killed is found again."""
+    return paths.runs() / f"{new_name(item.config)}-{item.id[:4]}"
+
+
+def reached(run: Path) -> dict[str, Any]:
+    """How far the run in a folder has come, as facts of its item; raises LabError."""
+    found = summary_of(run)
+    seconds = found.seconds if math.isfinite(found.seconds) else 0.0
+    return {"step": found.step, "max_steps": found.max_steps, "best": found.best,
+            "seconds": seconds}  # fmt: skip
 
 
 def seconds_left(items: Iterable[Item], step_seconds: Callable[[RunConfig], float]) -> float:

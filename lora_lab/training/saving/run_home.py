@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,7 +15,7 @@ from lora_lab.config import Origin
 from lora_lab.errors import LabError
 from lora_lab.records import ErrorRecord, FolderRecord
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import METRICS
+from lora_lab.runs.listing import METRICS, new_name
 from lora_lab.runs.metrics import copy_holding
 from lora_lab.runs.own_files import PRIVATE
 from lora_lab.training.experiment import Experiment
@@ -70,7 +69,8 @@ class RunHome:
         self._try_at = time.monotonic() + RETRY_SECONDS
         folder = None
         try:
-            records.folder = folder = RunFolder.create(paths.runs(), self._name(), unique=True)
+            name = new_name(self._experiment.config)
+            records.folder = folder = RunFolder.create(paths.runs(), name, unique=True)
             self._begin(folder)
             self.refused = False
             yield FolderRecord(self._experiment.step, str(folder.path))
@@ -89,7 +89,8 @@ class RunHome:
         """
         records, folder = self._records, self._records.folder
         if folder is None:
-            records.folder = folder = RunFolder.create(parent, self._name(), unique=True)
+            name = new_name(self._experiment.config)
+            records.folder = folder = RunFolder.create(parent, name, unique=True)
             self._begin(folder)
         else:
             recorded = folder.move_to(parent)
@@ -101,15 +102,6 @@ class RunHome:
             self._saves.write_anew()
         self._saves.refused = False
         return folder.path
-
-    def _name(self) -> str:
-        config = self._experiment.config
-        model = (
-            re.sub(r"[^\w.-]+", "-", Path(config.model).stem)[:40].strip("-.")
-            if config.model
-            else ""
-        )
-        return f"{time.strftime('%Y%m%d-%H%M%S')}-{config.preset or model or 'run'}"
 
     def usable(self) -> bool:
         """Whether the folder is there; one that was taken away is made anew where that can be."""
