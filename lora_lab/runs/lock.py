@@ -61,8 +61,9 @@ class RunLock:
 
     def release(self) -> None:
         with suppress(OSError):  # the disk may be gone, and the lock with it
+            (self._run / OWNER).unlink(missing_ok=True)  # before it can be another's
+        with suppress(OSError):
             self._lock.release()
-            (self._run / OWNER).unlink(missing_ok=True)
 
 
 def is_live(run: Path) -> bool:
