@@ -169,7 +169,7 @@ def stop(
         if queue is (run is not None):
             raise ConfigError("Say which run, or --queue.")
         if run is None:
-            _stop_queue()
+            _stop_queue(as_json)
             return
         path = found(run)
         with stop_on_signals() as signals:
@@ -187,7 +187,7 @@ def stop(
             out.print(f"{words} lora-lab resume {path.name}")
 
 
-def _stop_queue() -> None:
+def _stop_queue(as_json: bool) -> None:
     from lora_lab import paths
     from lora_lab.runs.queue_kept import STOP, ask_for, is_kept
 
@@ -201,7 +201,10 @@ def _stop_queue() -> None:
                 words = "The queue was asked to end, and may still be saving its run."
                 raise Interrupted(words, signals[0])
             time.sleep(LOOK)
-    out.print("The queue has ended; what waits is kept for the window or lora-lab queue.")
+    if as_json:
+        print_json({"queue": str(folder)})
+    else:
+        out.print("The queue has ended; what waits is kept for the window or lora-lab queue.")
 
 
 def follow(

@@ -1,5 +1,6 @@
 """The window's queue without a window: its runs in engines, handed over, stopped, found again."""
 
+import json
 import sys
 import threading
 from pathlib import Path
@@ -127,7 +128,8 @@ def test_no_queue_to_stop_and_one_that_is_held_are_said():
     assert "in use" in done.stderr
 
 
-def test_stop_waits_until_the_keeper_has_let_go():
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_stop_waits_until_the_keeper_has_let_go(more):
     asked, ready = [], threading.Event()
 
     def keep():
@@ -140,8 +142,9 @@ def test_stop_waits_until_the_keeper_has_let_go():
     thread = threading.Thread(target=keep)
     thread.start()
     assert ready.wait(20)
-    done = verb("stop", "--queue")
+    done = verb("stop", "--queue", *more)
     thread.join()
     assert done.exit_code == 0, done.stderr
     assert asked == [STOP]
+    assert more == () or json.loads(done.stdout) == {"queue": str(folder())}
     assert sorted(path.name for path in folder().iterdir()) == ["lock"]
