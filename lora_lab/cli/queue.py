@@ -35,8 +35,7 @@ def queue(
         try:
             with kept(held.folder) as wanted:
                 searches = Searches(held)
-                factories = {item.config.factory for item in held.waiting} | searches.factories
-                for factory in sorted(factories):
+                for factory in sorted(searches.factories):
                     ask_about(factory, run_factory)
                 before = {item.id for item in held.items if item.ended}
                 signal = run_queue(held, searches, err, wanted)

@@ -167,8 +167,7 @@ def sweep(
             searches = Searches(queue)
             if searches.damaged:
                 raise LabError(" ".join(searches.damaged))
-            factories = {item.config.factory for item in queue.waiting} | searches.factories
-            for factory in sorted(factories):
+            for factory in sorted(searches.factories):
                 ask_about(factory, run_factory)  # the sweep may be somebody else's
             signal = _trained(queue, searches, known, cluster, (storage, cpus, stop, restore))
             rows, importances = _rows(queue), searches.importances()

@@ -54,8 +54,9 @@ class Searches:
 
     @property
     def factories(self) -> set[str]:
-        """The code that their runs name."""
-        return {search.plan.base.factory for search in self._searches.values()}
+        """The code that runs name which wait, or are still to be chosen."""
+        waiting = {item.config.factory for item in self._queue.waiting}
+        return waiting | {search.plan.base.factory for search in self._searches.values()}
 
     def end(self) -> None:
         """Choose no further runs; those that were made stay. Raises LabError."""

@@ -169,10 +169,9 @@ class QueueFlow(QObject):
 
     def _go_on_without(self) -> None:
         """Let a process without a window keep the queue; nobody is there to be told otherwise."""
-        items, searches = self.runner.queue.waiting, self.runner.searches
-        factories = {item.config.factory for item in items} | searches.factories
+        factories = self.runner.searches.factories - {""}
         try:
-            start_queue(self._folder, all(map(_is_agreed, factories - {""})))
+            start_queue(self._folder, all(map(_is_agreed, factories)))
         except LabError:
             log.exception("the queue does not continue")
 
