@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from lora_lab.blocks.frozen import FrozenBlocks, FrozenEmbedding, FrozenLinear
+from lora_lab.blocks.frozen_linear import linear
 from lora_lab.errors import AdapterError
 
 
@@ -69,7 +70,7 @@ class Linear:
         base: nn.Module, x: torch.Tensor, W: torch.Tensor, bias: torch.Tensor | None
     ) -> torch.Tensor:
         """What the layer would answer with another native weight and bias."""
-        return F.linear(x, W, bias)
+        return linear(x, W, bias)
 
     @staticmethod
     def low_rank(

@@ -17,6 +17,7 @@ from lora_lab.adapters import projection
 from lora_lab.adapters.kinds import Linear
 from lora_lab.adapters.space import SharesTheta, Up
 from lora_lab.adapters.weights import WholeLayer
+from lora_lab.blocks.gemm import product
 from lora_lab.variants import SUBSPACE, VARIANTS
 
 
@@ -104,7 +105,7 @@ class _SubspaceLinear(torch.autograd.Function):
         b: torch.Tensor | None,  # (out)
     ) -> torch.Tensor:
         ctx.save_for_backward(x, W, looked_up, code)
-        return torch.nn.functional.linear(x, _formed(W, looked_up, code), b)
+        return product(x, _formed(W, looked_up, code), b)
 
     @staticmethod
     @once_differentiable
@@ -115,10 +116,9 @@ class _SubspaceLinear(torch.autograd.Function):
         dx = sums = None
         if wants_theta:
             sums = looked_up.new_zeros(len(looked_up))
-            projection.down(sums, code, (dy_rows.t() @ rows).to(sums.dtype))
+            projection.down(sums, code, product(dy_rows.t(), rows.t()).to(sums.dtype))
         if wants_x:
-            dx = torch.empty_like(x, memory_format=torch.contiguous_format)  # no view
-            torch.mm(dy_rows, _formed(W, looked_up, code), out=dx.view(-1, x.shape[-1]))
+            dx = product(dy, _formed(W, looked_up, code).t())
         return dx, None, sums, None, dy_rows.sum(0) if wants_b else None
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
 from lora_lab.blocks.forms import checked, dense, fits, packed
+from lora_lab.blocks.gemm import product
 from lora_lab.errors import CheckpointError
 
 
@@ -109,16 +109,14 @@ class Product(torch.autograd.Function):
             x = x.to(torch.get_autocast_dtype(x.device.type))
         ctx.kind = x.dtype
         bias = None if bias is None else bias.to(x.dtype)
-        return F.linear(x, layer.dense(x.dtype), bias)
+        return product(x, layer.dense(x.dtype), bias)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         if not ctx.needs_input_grad[0]:
             return None, None, None
-        W = ctx.layer.dense(ctx.kind)
-        dx = dy.reshape(-1, dy.shape[-1]) @ W
-        return dx.view(*dy.shape[:-1], W.shape[1]), None, None
+        return product(dy, ctx.layer.dense(ctx.kind).t()), None, None
 
 
 def in_blocks(layer: nn.Linear, W: torch.Tensor, form: str, name: str) -> FrozenLinear:

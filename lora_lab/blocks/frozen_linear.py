@@ -1,10 +1,11 @@
-"""Layers of a base without an adapter, or with one that is off: multiplied as adapted ones are."""
+"""Linear layers by the quicker library: plain ones, and those that are called with another W."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.autograd.function import once_differentiable
 
@@ -12,17 +13,20 @@ from lora_lab.blocks.gemm import is_onednns, onednn_is_quicker, product
 
 
 class QuickLinear(nn.Linear):
-    """nn.Linear whose frozen W is multiplied as in `product.LowRankLinear`, and to the same bits.
+    """nn.Linear that multiplies as `product.LowRankLinear` does, and to the same bits.
 
     So an adapter that adds nothing yet, one that is off and a layer without one answer alike.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (…, in) → (…, out)
-        W, b = self.weight, self.bias
-        trained = W.requires_grad or (b is not None and b.requires_grad)
-        if trained or torch.is_autocast_enabled(x.device.type) or not is_onednns(x, W):
-            return super().forward(x)
-        return _Frozen.apply(x, W, b)
+        return linear(x, self.weight, self.bias)
+
+
+def linear(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None) -> torch.Tensor:
+    """F.linear by the library that adapted layers take: (…, out) of x (…, in) and W (out, in)."""
+    if torch.is_autocast_enabled(x.device.type) or not is_onednns(x, W):
+        return F.linear(x, W, b)
+    return _Linear.apply(x, W, b)
 
 
 def quicken(model: nn.Module) -> None:
@@ -33,16 +37,20 @@ def quicken(model: nn.Module) -> None:
                 module.__class__ = QuickLinear
 
 
-class _Frozen(torch.autograd.Function):
-    """y = x Wᵀ + b with a gradient for x alone."""
+class _Linear(torch.autograd.Function):
+    """y = x Wᵀ + b with gradients for all three, as far as they are asked for."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None) -> torch.Tensor:
-        ctx.save_for_backward(W)
+        ctx.save_for_backward(x if ctx.needs_input_grad[1] else None, W)
         return product(x, W, b)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        (W,) = ctx.saved_tensors
-        return product(dy, W.t()) if ctx.needs_input_grad[0] else None, None, None
+        x, W = ctx.saved_tensors
+        wants_x, wants_W, wants_b = ctx.needs_input_grad
+        rows = dy.reshape(-1, len(W))  # (n, out)
+        dx = product(dy, W.t()) if wants_x else None
+        dW = product(rows.t(), x.reshape(len(rows), -1).t()) if wants_W else None
+        return dx, dW, rows.sum(0) if wants_b else None

@@ -41,6 +41,7 @@ def onednn_is_quicker() -> bool:
     """Whether float32 products are made by oneDNN: on a processor with AVX-512, not Intel's."""
     return (
         torch.backends.mkl.is_available()
+        and torch.backends.mkldnn.enabled
         and torch.backends.cpu.get_cpu_capability() == "AVX512"
         and maker() not in ("GenuineIntel", "")
         and onednn_multiplies()
@@ -48,9 +49,10 @@ def onednn_is_quicker() -> bool:
 
 
 def is_onednns(x: torch.Tensor, W: torch.Tensor) -> bool:
-    """Whether x Wᵀ is one of the products that oneDNN makes."""
+    """Whether oneDNN makes x Wᵀ; where there is no such product, torch says why."""
     return (
         x.dtype == W.dtype == torch.float32
+        and x.shape[-1:] == W.shape[1:]
         and x.numel() * W.shape[0] >= LEAST
         and x.device.type == "cpu"
         and not torch.compiler.is_compiling()

@@ -10,6 +10,7 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 
 from lora_lab.adapters import LoRALayer
+from lora_lab.blocks.gemm import product
 
 
 class Places:
@@ -64,7 +65,7 @@ class _Beside(torch.autograd.Function):
     ) -> torch.Tensor:
         rows = x.view(A.shape[0], -1, x.shape[-1])  # (K, n/K, in)
         low = torch.bmm(rows, A.mT).mul_(scaling)
-        y = torch.nn.functional.linear(x, W, b)
+        y = product(x, W, b)
         y.view(A.shape[0], -1, W.shape[0]).baddbmm_(low, B.mT)
         ctx.save_for_backward(x, low, W, A, B, scaling)
         return y
@@ -78,7 +79,7 @@ class _Beside(torch.autograd.Function):
         g = torch.bmm(of_rows, B).mul_(scaling)  # (K, n/K, R)
         dx = None
         if ctx.needs_input_grad[0]:
-            dx = dy @ W
+            dx = product(dy, W.t())
             dx.view(shape).baddbmm_(g, A)
         return dx, None, None, torch.bmm(g.mT, rows), torch.bmm(of_rows.mT, low), None
 

@@ -11,7 +11,9 @@ from torch import nn
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.kinds import Linear, kind_of
 from lora_lab.blocks import frozen_linear, gemm
+from lora_lab.blocks.frozen import in_blocks
 from lora_lab.blocks.frozen_linear import QuickLinear, quicken
+from lora_lab.variants import VARIANTS
 
 pytestmark = pytest.mark.skipif(
     not gemm.onednn_multiplies(), reason="this torch has no oneDNN product"
@@ -93,3 +95,57 @@ def test_only_plain_layers_are_changed_and_only_where_it_is_quicker(
     monkeypatch.setattr(frozen_linear, "onednn_is_quicker", lambda: True)
     quicken(model)
     assert [type(m) for m in model] == [QuickLinear, OwnLinear, nn.Conv1d]
+
+
+@pytest.mark.parametrize("variant", list(VARIANTS))
+def test_merged_on_and_off_are_the_same_to_the_bit_where_nothing_is_learned(
+    variant: str, layer: nn.Linear
+) -> None:
+    model, x = nn.Sequential(layer), torch.randn(64, 256)
+    (adapter,) = inject(model, variant=variant, rank=4, alpha=8.0, targets=["0"]).values()
+    quicken(model)
+    on = model(x)
+    adapter.enabled = False
+    off = model(x)
+    adapter.enabled = True
+    assert torch.equal(on, off)
+    adapter.merge()
+    assert torch.equal(model(x), adapter.merged_layer()(x))
+
+
+@pytest.mark.parametrize("form", ["q8_0", "nf4"])
+def test_a_layer_in_blocks_answers_alike_whether_its_adapter_is_on(
+    form: str, layer: nn.Linear
+) -> None:
+    model = nn.Sequential(in_blocks(layer, layer.weight, form, "0").requires_grad_(False))
+    if layer.bias is not None:
+        model[0].bias.data.copy_(layer.bias)
+    (adapter,) = inject(model, rank=4, alpha=8.0, targets=["0"]).values()
+    found = []
+    for adapter.enabled in (True, False):
+        x = torch.ones(64, 256).requires_grad_()
+        y = model(x)
+        y.square().sum().backward()
+        found.append((y, x.grad))
+    for on, off in zip(*found, strict=True):
+        assert torch.equal(on, off)
+
+
+def test_gradients_of_all_weights_are_those_of_float64(layer: nn.Linear) -> None:
+    x, dy = torch.randn(4, 33, 256), torch.randn(4, 33, 192)
+    model = nn.Sequential(copy.deepcopy(layer))
+    inject(model, variant="full", rank=4, alpha=8.0, targets=["0"])
+    wide = copy.deepcopy(layer).double().requires_grad_()
+    given = [p for p in model.parameters() if p.requires_grad]
+    y = model(x)
+    assert not torch.equal(y, layer(x))  # it is another library's
+    found = torch.autograd.grad(y, given, dy)
+    wanted = torch.autograd.grad(wide(x.double()), list(wide.parameters()), dy.double())
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one.double(), other, atol=1e-4, rtol=1e-5)
+
+
+def test_a_width_that_does_not_fit_is_said_in_torchs_words(layer: nn.Linear) -> None:
+    quicken(layer)
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        layer(torch.randn(64, 300))

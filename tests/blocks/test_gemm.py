@@ -107,6 +107,8 @@ def test_the_rule_looks_at_the_processor_alone(
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
     monkeypatch.setattr(torch.backends.mkl, "is_available", lambda: True)
     assert gemm.onednn_is_quicker() is wanted
+    monkeypatch.setattr(torch.backends.mkldnn, "enabled", False)
+    assert not gemm.onednn_is_quicker()
 
 
 @pytest.mark.parametrize("biased", [False, True])
