@@ -32,7 +32,7 @@ from lora_lab.training.loop import train
 from lora_lab.training.pretrain import on_trained_base
 from lora_lab.variants import FULL, SUBSPACE, VARIANTS
 
-STACKED_STEPS = 1500
+SMALL_STEPS = 1500  # of a small net
 FASTEST = 10.0  # that the setting may be
 SMALL = 2**17  # weights
 TRIED = 40  # steps that a price is made of
@@ -100,15 +100,18 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
     config = on_trained_base(config, report)
     task = TASKS[config.task].open(config, report)
     score = score_of(task, new, by_loss)
+    line = changed(config, schedule="linear", warmup_steps=0)  # down to 0
     if isinstance(task, DigitsTask):
-        if find_device(config.device).type != "cpu":  # only the processor has been tried stacked
-            return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
         task.to(torch.device("cpu"), torch.float32)
         net = task.base_model()
-        if plain and stackable(net, task.test_images[:4]):
-            own = config.max_steps if VARIANTS[config.variant].shared else STACKED_STEPS
-            return StackedRunner(config, task, net, score, steps or own, report, notes)
-    return SingleRunner(config, task, score, steps or config.max_steps, report, notes)
+        if stackable(net, task.test_images[:4]):  # small: its preset shows a rate that is too low
+            own = VARIANTS[config.variant].shared  # its schedule and steps are of a subspace
+            config, usual = (config, config.max_steps) if own else (line, SMALL_STEPS)
+            steps = steps or usual
+            if plain and find_device(config.device).type == "cpu":  # no other was tried stacked
+                return StackedRunner(config, task, net, score, steps, report, notes)
+            return SingleRunner(config, task, score, steps, report, notes, FULL_RATE)
+    return SingleRunner(line, task, score, steps or config.max_steps, report, notes)
 
 
 class StackedRunner:
@@ -125,9 +128,6 @@ class StackedRunner:
         notes: tuple[str, ...] = (),
     ) -> None:
         self.config, self.task, self.net = config, task, net
-        # A line down to 0; a preset of a subspace has a schedule of its own.
-        own = VARIANTS[config.variant].shared
-        self._scheduled = config if own else changed(config, schedule="linear", warmup_steps=0)
         self.score, self.steps, self.notes = score, steps, notes
         self.full_rate, self.held_out = FULL_RATE, len(task.test_labels)
         self.untrained_base = task.untrained
@@ -177,7 +177,7 @@ class StackedRunner:
                 copies, self.config.targets,
                 lambda seed: self.task.batches(self.config.batch_size, seed),
                 F.cross_entropy, self.steps, lambda share: self.report(words, share),
-                lambda step: schedule_factor(self._scheduled, step, self.steps),
+                lambda step: schedule_factor(self.config, step, self.steps),
             )  # fmt: skip
             answers = stack.answers(self.task.test_images)
         finally:
@@ -187,7 +187,9 @@ class StackedRunner:
 
     def single(self, report: Report) -> SingleRunner:
         """What trains the same task one run after the other, by any variant."""
-        return SingleRunner(self.config, self.task, self.score, self.steps, report, self.notes)
+        return SingleRunner(
+            self.config, self.task, self.score, self.steps, report, self.notes, self.full_rate
+        )
 
     def _outcome(self, w: Wanted, answers: torch.Tensor, training_loss: float) -> Outcome:
         evaluation = self.task.judged(answers)
@@ -205,15 +207,17 @@ class SingleRunner:
         steps: int,
         report: Report,
         notes: tuple[str, ...] = (),
+        full_rate: float = 0.0,
     ) -> None:
+        """`full_rate`: of full training; 0: as the settings have it."""
         if task.rows == 0 and not task.classes and task.true_sigma is not None:
             raise ConfigError("This preset has no model to start from: there is nothing to learn.")
         self.score, self.steps, self.notes, self.report = score, steps, notes, report
         self._config = changed(
-            config, max_steps=steps, epochs=None, schedule="linear", warmup_steps=0,
-            eval_steps=steps, patience=0, optimizer="adamw", adapter=None, space="weights",
+            config, max_steps=steps, epochs=None, eval_steps=steps, patience=0, optimizer="adamw",
+            adapter=None, space="weights",
         )  # fmt: skip
-        self.full_rate = config.hyper.learning_rate / ADAPTER_TO_FULL
+        self.full_rate = full_rate or config.hyper.learning_rate / ADAPTER_TO_FULL
         experiment = self._experiment(Wanted(BASE, 1, 0, 1e-3))
         space = experiment.space
         assert space is not None

@@ -188,12 +188,12 @@ def test_an_unknown_start_is_refused():
         Settings(starts=("elsewhere",))
 
 
-def test_single_runs_and_a_stack_score_alike():
+@pytest.mark.parametrize("settings", [{}, {"variant": "subspace", "schedule": "constant"}])
+def test_single_runs_and_a_stack_score_alike(settings):
     """The same seeds by the lab's own loop: other products, the same training."""
-    config = digits(digits=(), batch_size=32)
-    task_runner = runner_for(config, 120, False, silent)
+    task_runner = runner_for(digits(digits=(), batch_size=32, **settings), 120, False, silent)
     assert isinstance(task_runner, StackedRunner)
-    single = SingleRunner(config, task_runner.task, task_runner.score, 120, silent)
+    single = task_runner.single(silent)
     assert single.weights == task_runner.weights
     from lora_lab.intrinsic.runs import Wanted
 
@@ -201,6 +201,14 @@ def test_single_runs_and_a_stack_score_alike():
     for one, other in zip(task_runner.train(wanted), single.train(wanted), strict=True):
         assert one.training_loss == pytest.approx(other.training_loss, rel=0.02)
         assert one.score == pytest.approx(other.score, abs=0.02)
+
+
+@pytest.mark.parametrize("settings", [{"projection": "dense"}, {"structure": "did"}])
+def test_a_small_net_has_the_same_training_by_every_projection(settings):
+    """One run after the other, at the rate of small nets, and not at the low one of a preset."""
+    one, stack = (runner_for(digits(**own), 0, False, silent) for own in (settings, {}))
+    assert isinstance(one, SingleRunner)
+    assert (one.steps, one.full_rate) == (stack.steps, stack.full_rate)
 
 
 def test_a_net_of_random_weights_has_no_base_to_measure_from(tmp_path):

@@ -14,7 +14,7 @@ from lora_lab.ui.learn.dimension_dialog import DimensionDialog
 
 @pytest.fixture
 def page(qtbot, monkeypatch):
-    monkeypatch.setattr(runs, "STACKED_STEPS", 30)
+    monkeypatch.setattr(runs, "SMALL_STEPS", 30)
     dialog = DimensionDialog(lambda: get_preset("digits").config)
     qtbot.addWidget(dialog)
     dialog.show()
