@@ -19,6 +19,7 @@ from torch import nn
 
 import lora_lab
 from lora_lab.adapters import LoRALayer
+from lora_lab.blocks.gemm import maker, onednn_is_quicker
 from lora_lab.records import ResumedRecord
 from lora_lab.training.best import Best
 from lora_lab.training.devices import processes_here
@@ -30,6 +31,8 @@ from lora_lab.training.saving.facts import VERSION, Tensors, compare
 # Variables of the environment that choose how sums are ordered.
 ARITHMETIC = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
               "CUBLAS_WORKSPACE_CONFIG", "NVIDIA_TF32_OVERRIDE")  # fmt: skip
+PRODUCTS = "library of float32 products"
+TORCHS_OWN = "torch's own"  # in all runs from before there was another
 
 
 @torch.no_grad()
@@ -84,7 +87,7 @@ def state_of(experiment: Experiment, best: bool = True) -> tuple[Tensors, dict[s
         "base_fingerprint": experiment.base_fingerprint,
         "projection": experiment.space.fingerprint() if experiment.space else None,
         **_here(experiment),
-        "machine": _machine(),
+        "machine": {**_machine(), **_products()},
     }  # fmt: skip
     return tensors, facts
 
@@ -176,8 +179,13 @@ def _machine() -> dict[str, str]:
         "Python": platform.python_version(),
         **{name: installed(name) for name in ("numpy", "transformers", "tokenizers")},
         "processor": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        "maker of the processor": maker() or "not known",  # by which MKL chooses its kernels
         **{name: os.environ.get(name, "") or "not set" for name in ARITHMETIC},
     }
+
+
+def _products() -> dict[str, str]:
+    return {PRODUCTS: "oneDNN" if onednn_is_quicker() else TORCHS_OWN}
 
 
 def installed(name: str) -> str:
@@ -190,8 +198,10 @@ def installed(name: str) -> str:
 
 def _differences(experiment: Experiment, facts: dict[str, Any]) -> tuple[str, ...]:
     """Why the steps to come may not be the very same ones."""
-    here = {**_here(experiment), **_machine()}
-    then = {**facts, **(facts.get("machine") or {})}  # an older lab kept less
+    products = _products() if experiment.device.type == "cpu" else {}
+    here = {**_here(experiment), **_machine(), **products}
+    # An older lab kept less.
+    then = {PRODUCTS: TORCHS_OWN, **facts, **(facts.get("machine") or {})}
     differ = [f"{what} was {then[what]} and is {now}" for what, now in here.items()
               if what in then and then[what] != now]  # fmt: skip
     if not differ:

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from lora_lab.blocks.gemm import onednn_is_quicker
 from lora_lab.config import changed, checked
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
@@ -14,7 +15,8 @@ from lora_lab.tasks.digits import DigitsTask
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
-from lora_lab.training.saving.state import restore, state_of
+from lora_lab.training.saving import state as saved_state
+from lora_lab.training.saving.state import PRODUCTS, restore, state_of
 
 STEPS = 24
 # step after which the settings are moved, and how
@@ -198,7 +200,7 @@ def test_what_differs_is_said():
 
 
 OTHERWISE = ("lora-lab", "Python", "numpy", "transformers", "processor", "MKL_CBWR",
-             "ATEN_CPU_CAPABILITY")  # fmt: skip
+             "ATEN_CPU_CAPABILITY", "maker of the processor", PRODUCTS)  # fmt: skip
 
 
 @pytest.mark.parametrize("what", OTHERWISE)
@@ -209,4 +211,23 @@ def test_all_that_changes_the_last_bits_is_said(what):
     (note,) = restore(Experiment.build(config_of()), tensors, {**facts, "machine": machine})
     assert f"{what} was another" in note
     older = {key: value for key, value in facts.items() if key != "machine"}
-    assert restore(Experiment.build(config_of()), tensors, older) == ()
+    notes = restore(Experiment.build(config_of()), tensors, older)
+    assert all(note.startswith(f"{PRODUCTS} was torch's own") for note in notes)
+    assert len(notes) == onednn_is_quicker()
+
+
+@pytest.mark.parametrize("before", ["unsaid", "torch's own", "oneDNN"])
+@pytest.mark.parametrize("quicker", [False, True])
+def test_another_library_of_products_is_said_of_runs_from_before_there_were_two(
+    monkeypatch: pytest.MonkeyPatch, quicker: bool, before: str
+) -> None:
+    monkeypatch.setattr(saved_state, "onednn_is_quicker", lambda: quicker)
+    experiment = Experiment.build(config_of())
+    tensors, facts = state_of(experiment)
+    machine = {key: value for key, value in facts["machine"].items() if key != PRODUCTS}
+    machine |= {PRODUCTS: before} if before != "unsaid" else {}
+    notes = restore(experiment, tensors, {**facts, "machine": machine})
+    assert len(notes) == ((before == "oneDNN") != quicker)
+    for note in notes:
+        then, now = ("oneDNN", "torch's own") if before == "oneDNN" else ("torch's own", "oneDNN")
+        assert f"{PRODUCTS} was {then} and is {now}" in note
