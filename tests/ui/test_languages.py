@@ -3,16 +3,20 @@
 import re
 import string
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from PySide6.QtCore import QCoreApplication, QLocale, QTranslator
 from PySide6.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLabel, QMenu, QWidget
 
 from lora_lab import paths
+from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.records import State
 from lora_lab.ui.style import language
 from lora_lab.ui.style.language import LANGUAGES, VARIABLE, Words
+from lora_lab.ui.train.hyperparameters import HyperparametersDock
+from lora_lab.variants import VARIANTS
 from tests.ui.test_accessible import letter
 from tests.ui.translations import entries, missing, sources
 
@@ -108,6 +112,19 @@ def test_lines_of_what_is_missing_name_the_text_and_its_place(monkeypatch):
     assert "de: 'A new word…' (new.py:7)" in lines
     assert "zh_CN: stale: 'Alpha α'" not in lines  # the engine says it
     assert "zh_CN: stale: '&Browse…'" in lines
+
+
+@each
+def test_why_a_setting_is_locked_is_said_in_it(speak, qtbot, fake_session, name):
+    speak(name)
+    dock, have = HyperparametersDock(), entries(name)
+    qtbot.addWidget(dock)
+    loaded = fake_session(RunConfig(preset="digits", task="digits")).loaded()
+    for variant, row in VARIANTS.items():
+        dock.standing.take(replace(loaded, variant=variant, locked=row.locked))
+        for field, reason in row.locked:
+            if field in dock.sliders:
+                assert dock.sliders[field].note() == have[reason][0]
 
 
 @each

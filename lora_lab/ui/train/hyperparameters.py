@@ -117,7 +117,7 @@ class HyperparametersDock(QDockWidget):
         locked = dict(loaded.locked)
         for name, slider in self.sliders.items():
             if name in locked:
-                slider.lock(locked[name])
+                slider.lock(in_words(locked[name]))
             else:
                 slider.unlock()
         for mode in self._modes.buttons():

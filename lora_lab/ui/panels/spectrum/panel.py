@@ -29,7 +29,7 @@ from lora_lab.ui.panels.spectrum.measures import Measures
 from lora_lab.ui.panels.spectrum.scene import Other, Scene, View
 from lora_lab.ui.panels.spectrum.views import VIEWS, legend_of
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import row_names, share_or_dash
+from lora_lab.ui.style.figures import in_words, row_names, share_or_dash
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import describe, label, show
@@ -230,7 +230,7 @@ class SpectrumPanel(Panel):
             log=self.view not in self._linear,
             history=self._history,
             energy_known=VARIANTS[loaded.variant].exact_sigma,
-            rank_locked=dict(loaded.locked).get("rank", ""),
+            rank_locked=in_words(dict(loaded.locked).get("rank")),
             edges=self._edges() if self.view == "bars" else {},
         )
 
