@@ -18,7 +18,7 @@ from lora_lab.engine.lines import HANDS_OVER, is_own_user
 from lora_lab.engine.places import Place, live_place, new_place, sweep
 from lora_lab.errors import Cancelled, LabError, system_reason
 from lora_lab.runs.own_files import PRIVATE
-from lora_lab.runs.queue_kept import WANTED, mark_kept
+from lora_lab.runs.queue_kept import mark_kept, withdraw
 
 PLACES = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
 START = "from lora_lab.engine.process import main; main()"
@@ -47,7 +47,7 @@ def start_queue(folder: Path, agreed: bool) -> None:
     """
     if reason := can_start():
         raise LabError(reason)
-    (folder / WANTED).unlink(missing_ok=True)  # meant for an earlier one
+    withdraw(folder)  # what was meant for an earlier one
     try:
         more = ["--run-factory"] if agreed else []
         mark_kept(folder, _outliving(QUEUE, ["queue", *more], folder / QUEUE_LOG).pid)

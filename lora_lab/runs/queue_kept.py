@@ -34,6 +34,11 @@ def ask_for(folder: Path, what: str) -> None:
     _write(folder / WANTED, what)
 
 
+def withdraw(folder: Path) -> None:
+    """Ask for nothing any more."""
+    (folder / WANTED).unlink(missing_ok=True)
+
+
 @contextmanager
 def kept(folder: Path) -> Iterator[Callable[[], str]]:
     """Mark the queue, which this process has, as kept; what it is asked for, "" while nothing is.

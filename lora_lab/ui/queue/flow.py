@@ -20,7 +20,7 @@ from lora_lab.progress import Report
 from lora_lab.records import State, StepRecord
 from lora_lab.runs.listing import RunSummary, list_runs
 from lora_lab.runs.queue import Queue
-from lora_lab.runs.queue_kept import GIVE, ask_for, is_kept
+from lora_lab.runs.queue_kept import GIVE, ask_for, is_kept, withdraw
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.opening import New
 from lora_lab.ui.notices.notices import Notices
@@ -57,7 +57,7 @@ class QueueFlow(QObject):
         super().__init__(window)
         self._sessions, self._overlays, self._notices = sessions, overlays, notices
         self._folder = paths.user_data() / "queue"
-        self._taken: Callable[[bool], object] | None = None  # what follows a queue handed over
+        self._taken: list[Callable[[bool], object]] = []  # what follows a queue handed over
         self._until = 0.0
         self._look = QTimer(self, interval=LOOK_MS, timeout=self._look_for_queue)
         self.continues: Callable[[], bool] = lambda: False  # the window ends, its runs train on
@@ -94,12 +94,11 @@ class QueueFlow(QObject):
         self.runner.start()
 
     def close(self) -> None:
-        """Keep what waits, and end what is still being read.
-
-        Where the window's run continues without it, so does the queue.
-        """
+        """Keep what waits; where the window's run continues without it, so does the queue."""
         self._soon.stop()
-        self._look.stop()
+        if self._look.isActive():  # it is still kept without a window, and stays so
+            self._look.stop()
+            withdraw(self._folder)
         self._works.finish()
         if self.runner is not None:
             outlives = self.on and self.continues()
@@ -139,7 +138,7 @@ class QueueFlow(QObject):
     def _ready(self, then: Callable[[], object]) -> bool:
         """Whether the queue is read; where it is kept without a window, `then` follows later."""
         if self.dialog is not None or not is_kept(self._folder):
-            return self.dialog is not None or self._read()
+            return self._read()
 
         def taken(read: bool) -> None:
             if read:
@@ -150,22 +149,26 @@ class QueueFlow(QObject):
         return False
 
     def _take_over(self, taken: Callable[[bool], object]) -> None:
-        """Ask for the queue; `taken` is told whether it was read."""
+        """Ask for the queue, once; `taken` is told whether it was read."""
+        self._taken.append(taken)
+        if self._look.isActive():
+            return
         try:
             ask_for(self._folder, GIVE)
         except LabError as error:
             self._notices.error(str(error))
         self._notices.news(self.tr("Taking over the queue that runs in the background…"))
-        self._taken, self._until = taken, monotonic() + PATIENCE
+        self._until = monotonic() + PATIENCE
         self._look.start()
 
     def _look_for_queue(self) -> None:
         if is_kept(self._folder) and monotonic() < self._until:
             return
         self._look.stop()
-        taken, self._taken = self._taken, None
-        if taken is not None:
-            taken(self._read())
+        taken, self._taken = self._taken, []
+        read = self._read()
+        for follow in taken:
+            follow(read)
 
     def _go_on_without(self) -> None:
         """Let a process without a window keep the queue; nobody is there to be told otherwise."""
@@ -176,6 +179,9 @@ class QueueFlow(QObject):
             log.exception("the queue does not continue")
 
     def _read(self) -> bool:
+        """Whether the queue is read; a message says why not."""
+        if self.dialog is not None:
+            return True
         try:
             queue = Queue(self._folder)
         except LabError as error:

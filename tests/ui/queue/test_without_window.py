@@ -12,7 +12,7 @@ from lora_lab.engine.places import live_place, live_places
 from lora_lab.presets import get_preset
 from lora_lab.records import State
 from lora_lab.runs.queue import RUNNING, WAITING, Queue
-from lora_lab.runs.queue_kept import GIVE, is_kept, kept
+from lora_lab.runs.queue_kept import GIVE, ask_for, is_kept, kept
 from lora_lab.ui.queue import flow
 from lora_lab.ui.runs import background_flow
 from lora_lab.ui.shell.leaving import CONTINUE, STAY
@@ -100,8 +100,10 @@ def test_closed_between_two_runs_it_goes_on_as_well(qtbot, here, lab):
 class Keeper:
     """A process without a window, as far as a window sees it: a thread that has the queue."""
 
-    def __init__(self):
-        self.asked, self.ready = "", threading.Event()
+    def __init__(self, hears=True):
+        self.asked, self.ready, self.may_go = "", threading.Event(), threading.Event()
+        if hears:
+            self.may_go.set()
         self.thread = threading.Thread(target=self._keep)
         self.thread.start()
         assert self.ready.wait(20)
@@ -110,6 +112,7 @@ class Keeper:
         queue = Queue(folder())
         with kept(folder()) as wanted:
             self.ready.set()
+            assert self.may_go.wait(60)
             wait_until(wanted)
             self.asked = wanted()
         queue.close()
@@ -178,3 +181,33 @@ def test_where_only_its_run_was_left_the_queue_follows_what_is_shown(qtbot, here
     assert len(live_places()) == 1
     runner.abort()
     qtbot.waitUntil(lambda: runner.queue.items[1].state == RUNNING, **LONG)
+
+
+def test_all_that_was_asked_while_it_is_taken_over_follows(qtbot, here, lab):
+    line_up(0)
+    keeper, opened = Keeper(hears=False), []
+    assert lab.flows.queue.find_again(lambda: opened.append(1))
+    runs = [changed(get_preset("digits").config, max_steps=n) for n in (10**6, 10**6 + 1)]
+    for run in runs:
+        lab.flows.queue.train([run])
+    lab.commands.queue.trigger()
+    keeper.may_go.set()
+    qtbot.waitUntil(lambda: lab.flows.queue.dialog is not None, **LONG)
+    qtbot.waitUntil(lab.flows.queue.dialog.isVisible, **LONG)
+    keeper.thread.join(20)
+    assert opened == [1]
+    assert [item.config for item in lab.flows.queue.runner.queue.items] == runs
+
+
+def test_closed_while_it_is_taken_over_it_is_asked_for_no_more(qtbot, here, lab):
+    line_up(0)
+    keeper = Keeper(hears=False)
+    assert lab.flows.queue.find_again(lambda: None)
+    assert (folder() / "wanted").exists()
+    lab.close()
+    qtbot.waitUntil(lambda: lab.closed, **LONG)
+    asked = (folder() / "wanted").exists()
+    ask_for(folder(), GIVE)  # so that the thread ends
+    keeper.may_go.set()
+    keeper.thread.join(20)
+    assert not asked
