@@ -6,6 +6,7 @@ Resources are found beside the package in a checkout and inside the package in a
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -15,9 +16,14 @@ import platformdirs
 APP = "lora-lab"
 
 
-def of_imports() -> list[str]:
-    """What a child process needs as sys.path, to import what this one has."""
-    return [*map(os.path.abspath, sys.path), str(Path(__file__).resolve().parents[1])]
+def python(module: str, *arguments: str) -> list[str]:
+    """The command line of a process that imports what this one can, and calls `main` of `module`.
+
+    `arguments` begin at its sys.argv[1].
+    """
+    places = [*map(os.path.abspath, sys.path), str(Path(__file__).resolve().parents[1])]
+    code = f"import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); from {module} import main"
+    return [sys.executable, "-c", f"{code}; main()", json.dumps(places), *arguments]
 
 
 def resources() -> Path:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,9 +18,7 @@ from lora_lab.errors import Cancelled, LabError, system_reason
 from lora_lab.runs.own_files import PRIVATE
 from lora_lab.runs.queue_kept import mark_kept, withdraw
 
-PLACES = "import json, sys; sys.path[:] = json.loads(sys.argv.pop(1)); "
-START = "from lora_lab.engine.process import main; main()"
-QUEUE, QUEUE_LOG = "from lora_lab.__main__ import main; main()", "queue.log"
+QUEUE_LOG = "queue.log"
 LOADING = 120.0  # seconds in which a process opens its door; a busy disk imports slowly
 LOOK = 0.02  # seconds between two looks whether it has
 CONNECT = 5.0  # seconds
@@ -50,16 +46,16 @@ def start_queue(folder: Path, agreed: bool) -> None:
     withdraw(folder)  # what was meant for an earlier one
     try:
         more = ["--run-factory"] if agreed else []
-        mark_kept(folder, _outliving(QUEUE, ["queue", *more], folder / QUEUE_LOG).pid)
+        mark_kept(folder, _outliving(folder / QUEUE_LOG, "lora_lab.__main__", "queue", *more).pid)
     except OSError as error:
         raise LabError(f"The queue cannot continue by itself: {system_reason(error)}.") from error
 
 
-def _outliving(code: str, arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _outliving(log: Path, module: str, *arguments: str) -> subprocess.Popen[bytes]:
     """A process of this lab that a closed terminal does not end; raises OSError."""
     with open(log, "ab") as words:
         return subprocess.Popen(
-            [sys.executable, "-c", PLACES + code, json.dumps(paths.of_imports()), *arguments],
+            paths.python(module, *arguments),
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,
@@ -80,7 +76,7 @@ class Starting:
         self.place = new_place(run)
         try:
             self.place.folder.mkdir(PRIVATE, parents=True, exist_ok=True)
-            self._process = _outliving(START, [str(run)], self.place.log)
+            self._process = _outliving(self.place.log, "lora_lab.engine.process", str(run))
         except OSError as error:
             raise LabError(f"No engine could be started: {system_reason(error)}.") from error
         self._until = time.monotonic() + LOADING

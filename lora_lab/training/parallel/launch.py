@@ -6,7 +6,6 @@ and end with the first: it holds their stdin, which ends with it in whatever way
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -29,10 +28,7 @@ from lora_lab.training.parallel.place import Place, place_here
 if TYPE_CHECKING:
     from lora_lab.training.parallel.group import Group
 
-START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from lora_lab.training.parallel.launch import main; main()"
-)
+MODULE = "lora_lab.training.parallel.launch"
 READY = "ready."  # and a process's number: the file by which it says so
 LOADING = 300.0  # seconds in which they import what they need; a busy disk is slow
 LOOK = 0.02  # seconds between two looks whether they have
@@ -94,11 +90,10 @@ class _Others:
         threads = {"OMP_NUM_THREADS": str(torch.get_num_threads())}
         try:
             for number in range(1, processes):
-                command = [sys.executable, "-c", START, json.dumps(paths.of_imports()),
-                           str(number), str(processes), self.place.meeting]  # fmt: skip
+                about = (str(number), str(processes), self.place.meeting)
                 self._running.append(
                     subprocess.Popen(
-                        command,
+                        paths.python(MODULE, *about),
                         stdin=subprocess.PIPE,
                         stdout=2,  # what the run answers with is the first one's
                         env={**os.environ, **threads},
@@ -150,7 +145,7 @@ def main() -> None:
     for name in ("SIGINT", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), signal.SIG_IGN)
-    number, processes, meeting = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    number, processes, meeting = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     threading.Thread(target=_end_with_the_first, daemon=True).start()
     from lora_lab.training.parallel import follower as _  # noqa: F401 - it takes seconds
 

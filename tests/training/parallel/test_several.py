@@ -71,10 +71,10 @@ def test_one_process_is_alone_and_starts_none(monkeypatch):
 
 
 def test_a_process_that_does_not_start_is_said(monkeypatch, tmp_path):
-    monkeypatch.setattr(launch, "START", "import sys; sys.exit(7)")
+    monkeypatch.setattr(launch, "MODULE", "nowhere")
     monkeypatch.setattr(launch.tempfile, "tempdir", str(tmp_path))
     threads = torch.get_num_threads()
-    words = r"Process 1 of 2 has ended \(code 7\)"
+    words = r"Process 1 of 2 has ended \(code 1\)"
     with pytest.raises(launch.LabError, match=words), together(digits("2 × cpu")):
         pass
     assert not list(tmp_path.iterdir())
