@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear as ReadInAttention
@@ -230,6 +230,26 @@ def meant_then(targets: tuple[str, ...], names: Iterable[str]) -> tuple[str, ...
     """`targets`, and the layers `names` that these words meant as well when a run began."""
     more = tuple(names)
     return (*(targets or (ALL_LINEAR,)), *more) if more and of_a_kind(targets) else targets
+
+
+def as_then(
+    model: nn.Module, targets: tuple[str, ...], names: tuple[str, ...], whole: Collection[str]
+) -> tuple[str, ...]:
+    """`targets`, or by their names the layers of a run that began where these words meant others.
+
+    `names`: all layers of the run, of which those of `whole` are in it in any case. What a kind
+    leaves out goes by the renamings of the transformers that is installed.
+    """
+    then = tuple(name for name in names if name not in whole)
+    if not then or not of_a_kind(targets):
+        return targets
+    try:
+        if set(find_targets(model, targets)) - {*whole} == set(then):
+            return targets
+    except AdapterError:  # nothing is meant any more
+        pass
+    modules = {**dict(model.named_modules()), **expert_matrices(model)}
+    return then if modules.keys() >= set(then) else targets  # of another base, which is said later
 
 
 def of_a_kind(targets: Iterable[str]) -> bool:

@@ -129,6 +129,19 @@ CHANGED = {
 
 def recorded_classes(metrics: Path) -> tuple[str, ...]:
     """The classes of the run in their order, as it recorded them; () where it has none."""
+    classes = _loaded(metrics).get("classes")
+    return tuple(c for c in classes if isinstance(c, str)) if isinstance(classes, list) else ()
+
+
+def recorded_layers(metrics: Path) -> tuple[str, ...]:
+    """The layers of the run in their order, as it recorded them; () where it has not."""
+    layers = _loaded(metrics).get("layers")
+    rows = [row for row in layers if isinstance(row, dict)] if isinstance(layers, list) else []
+    return tuple(row["name"] for row in rows if isinstance(row.get("name"), str))
+
+
+def _loaded(metrics: Path) -> dict[str, Any]:
+    """What the run wrote of itself when it was opened; {} where nobody can read that."""
     try:
         with open(open_own(metrics), "rb") as file:
             staged = False
@@ -141,11 +154,10 @@ def recorded_classes(metrics: Path) -> tuple[str, ...]:
                 if row.get("stage"):
                     staged = True
                     continue  # of the base, which was trained first
-                classes = row.get("classes", ())
-                return tuple(c for c in classes if isinstance(c, str))
-    except (OSError, ValueError, AttributeError, TypeError, RecursionError):
-        return ()  # a log that is lost stops no run
-    return ()
+                return row
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return {}  # a log that is lost stops no run
+    return {}
 
 
 def _names_files(value: str) -> bool:

@@ -15,6 +15,7 @@ from torch import nn
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
 from lora_lab.adapters.space import Subspace, space_of
+from lora_lab.adapters.targets import as_then
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.blocks.frozen import numbers_of
 from lora_lab.blocks.frozen_linear import quicken
@@ -105,6 +106,7 @@ class Experiment:
         base: str = "",
         report: Report = silent,
         restored: bool = False,
+        layers: tuple[str, ...] = (),
     ) -> Experiment:
         """Open the task, its base model and its adapters on the config's device.
 
@@ -144,6 +146,8 @@ class Experiment:
             model.to(dtype)
         task.to(device, dtype)
         reach, config = Reach.of(model).targeted(config, named=starts or restored)
+        then = as_then(model, config.targets, layers, {*config.whole, *task.new_layers})
+        config = config.model_copy(update={"targets": then})
         given = fitted(config, model, task.new_layers) if starts else None
         config = settled(config, given, model) if given else config
         experiment = cls.over(

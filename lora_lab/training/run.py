@@ -12,7 +12,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.records import CancelledRecord, FolderRecord, Look, NewsRecord, Record, StateRecord
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.inputs import changes, with_whole_paths
+from lora_lab.runs.inputs import changes, recorded_layers, with_whole_paths
 from lora_lab.runs.listing import ENDED, METRICS, written_state
 from lora_lab.runs.past import past_records
 from lora_lab.runs.saved_config import SavedConfig
@@ -126,8 +126,10 @@ def _opened(
                 controls.settle(config.hyper, wanted)
             return experiment, Journal.new(experiment, folder), None, ()
         case Branch(origin=origin, folder=folder):
-            config = _with_layers_of(config, Path(origin.run))
-            experiment = Experiment.build(config, base=base, report=report, restored=True)
+            config, layers = _with_layers_of(config, Path(origin.run))
+            experiment = Experiment.build(
+                config, base=base, report=report, restored=True, layers=layers
+            )
             step, notes = branch_off(experiment, Path(origin.run), origin.step)
             if config.hyper == experiment.hyper:
                 controls.settle(controls.hyper, experiment.hyper)
@@ -137,13 +139,15 @@ def _opened(
             return _resumed(opening, controls, serve_after_training, report)
 
 
-def _with_layers_of(config: RunConfig, run: Path) -> RunConfig:
-    """`config` with the layers that `run` settled on when it was opened, where it names none."""
+def _with_layers_of(config: RunConfig, run: Path) -> tuple[RunConfig, tuple[str, ...]]:
+    """`config` with the layers that `run` settled on when it was opened, where it names none, and
+    what these are where it means the same."""
     saved = SavedConfig.read(run).config
     config = with_variant_of(config, saved)
-    if config.targets or config.whole or config.adapter:
-        return config
-    return config.model_copy(update={"targets": saved.targets, "whole": saved.whole})
+    if not (config.targets or config.whole or config.adapter):
+        config = config.model_copy(update={"targets": saved.targets, "whole": saved.whole})
+    same = (config.targets, config.whole) == (saved.targets, saved.whole)
+    return config, recorded_layers(run / METRICS) if same else ()
 
 
 def _resumed(
@@ -152,7 +156,8 @@ def _resumed(
     folder = RunFolder.at(opening.path)
     folder.lock()  # before anything is loaded, and before anything in it is touched
     try:
-        experiment = Experiment.build(opening.config, report=report, restored=True)
+        layers = recorded_layers(opening.path / METRICS)
+        experiment = Experiment.build(opening.config, report=report, restored=True, layers=layers)
         notes = _restored(experiment, opening)
         ended = experiment.step >= experiment.stage.end
         if ended and not serve_after_training:

@@ -23,6 +23,7 @@ from transformers import (
 
 from lora_lab.adapters.inject import inject
 from lora_lab.adapters.targets import default_targets, find_targets, unreached
+from lora_lab.config import Origin, changed
 from lora_lab.errors import AdapterError, ConfigError, ExportError, LabError
 from lora_lab.formats.verify import export
 from lora_lab.opening_records import LoadedRecord
@@ -33,6 +34,7 @@ from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
 from lora_lab.training.run import run
+from lora_lab.training.saving.keep import keep_adapter
 from lora_lab.workshop.merge_base import write_merged
 from tests.models.tiny import VOCABULARY, tokenizer
 from tests.training.opened import opening
@@ -172,6 +174,31 @@ def test_packed_attention_of_torch_is_said():
     assert unreached(model) == {
         "MultiheadAttention": (1, 3 * 16 * 16, 768 / sum(p.numel() for p in model.parameters()))
     }
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("more", [False, True])
+def test_a_run_keeps_its_layers_where_another_version_of_a_library_means_others(
+    state_space, monkeypatch, more
+):
+    config, there = of_text(state_space), state_space / "run"
+    with monkeypatch.context() as then:
+        refused = () if more else ("conv1d", "out_proj", "x_proj")
+        then.setattr("lora_lab.beyond_peft.REFUSED", refused)
+        list(run(opening(config, there), Controls(config.hyper)))
+    had = {"in_proj", "x_proj", "out_proj"} if more else {"in_proj"}
+    origin = Origin(str(there), 2)
+    resumed = opening(None, resume=there, until=4)
+    branch = opening(changed(config, max_steps=3), state_space / "branch", branch=origin)
+    for begun in (resumed, branch):
+        records = list(run(begun, Controls(begun.config.hyper)))
+        layers = next(record for record in records if isinstance(record, LoadedRecord)).layers
+        assert {layer.name.rpartition(".")[2] for layer in layers} == had
+    if not more:  # a folder of PEFT cannot hold the others
+        assert keep_adapter(there) == 4
+    other = changed(config, targets=("x_proj",))
+    with pytest.raises(LabError, match="other layers"):
+        list(run(opening(other, state_space / "no", branch=origin), Controls(config.hyper)))
 
 
 @pytest.fixture

@@ -12,6 +12,8 @@ from lora_lab.progress import Report, silent
 from lora_lab.records import State
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.inputs import recorded_layers
+from lora_lab.runs.listing import METRICS
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.saving.state import restore
 from lora_lab.variants import VARIANTS
@@ -31,7 +33,8 @@ def keep_adapter(path: Path, report: Report = silent) -> int:
     folder = RunFolder.at(path)
     folder.lock()
     try:
-        experiment = Experiment.build(_alone(folder.load_config()), report=report)
+        config, layers = _alone(folder.load_config()), recorded_layers(path / METRICS)
+        experiment = Experiment.build(config, report=report, layers=layers)
         if not experiment.has_factors:
             raise LabError(f"{VARIANTS[experiment.config.variant].subject} has no adapter to keep.")
         checkpoints.tidy(path)
