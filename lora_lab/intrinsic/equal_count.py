@@ -6,12 +6,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from lora_lab.adapters.space import most_numbers, rate_factor
 from lora_lab.config import RunConfig
 from lora_lab.errors import ConfigError
 from lora_lab.intrinsic.marks import Comparison, ComparisonPlan, Mark, Running, Tried
 from lora_lab.intrinsic.methods import METHODS, known, row
 from lora_lab.intrinsic.results import BASE
-from lora_lab.intrinsic.runs import Outcome, Wanted, runner_for
+from lora_lab.intrinsic.runs import Outcome, Runner, Wanted, runner_for
 from lora_lab.progress import Report, silent
 from lora_lab.variants import PLAIN
 
@@ -54,7 +55,7 @@ class EqualCount:
         self, config: RunConfig, settings: ComparisonSettings, report: Report = silent
     ) -> None:
         """Raises LabError for a task or settings that cannot be compared, Cancelled as `report`."""
-        self._settings = settings
+        self._settings, self._projection = settings, config.projection
         self._many = runner_for(config, settings.steps or _steps(config), settings.by_loss, report)
         self._one = self._many.single(report)
         self._sizes = self._laid_out(settings.methods or known())
@@ -87,7 +88,8 @@ class EqualCount:
             sizes = METHODS[name].sizes
             if row(name).shared:  # numbers, and as many as LoRA has at its lowest ranks
                 sizes = tuple(sorted({*sizes, *lora}))
-                sizes = tuple(d for d in sizes if d <= self._many.weights)
+                most = most_numbers(self._projection, self._moved(name))
+                sizes = tuple(d for d in sizes if d <= most)
             elif row(name).capped:
                 largest = max(min(shape) for shape in shapes)
                 sizes = tuple(rank for rank in sizes if rank <= largest)
@@ -103,18 +105,24 @@ class EqualCount:
         ranks = [min(size, *shape) if capped else size for shape in shapes]
         return sum(row(method).parameters(shape, r) for shape, r in zip(shapes, ranks, strict=True))
 
+    def _moved(self, method: str) -> int:
+        """How much its numbers move: all weights, or factors of LoRA."""
+        rank = METHODS[method].rank
+        return self._count(PLAIN, rank, self._one.shapes) if rank else self._many.weights
+
     def _plan(self, methods: Sequence[str]) -> ComparisonPlan:
         many, seeds = self._many, self._settings.seeds
         each = 2 + seeds  # three rates of the first seed, and the others at the best of them
         stacked = many is not self._one
-        shared = sum(row(size.method).shared for size in self._sizes)
+        together = sum(self._runner(size) is many for size in self._sizes)
         runs = each * (len(self._sizes) + 1)
-        seconds = self._one.seconds(each) * (len(self._sizes) - shared)
-        seconds += many.seconds(each) * (shared + 1)
+        notes = ("random subspaces of all weights are trained in a stack",)
+        seconds = self._one.seconds(each) * (len(self._sizes) - together)
+        seconds += many.seconds(each) * (together + 1)
         return ComparisonPlan(
             tuple(methods), many.score.name, many.weights, many.steps, seeds, runs,
             seconds, many.held_out, not many.score.ratio,
-            (*many.notes, *(("random subspaces are trained in a stack",) if stacked else ())),
+            (*many.notes, *(notes if stacked and together else ())),
         )  # fmt: skip
 
     def _marked(
@@ -128,23 +136,24 @@ class EqualCount:
         """
         yield Running(size.method, size.size, size.trained, done[0] / done[1])
         usual = self._first_rate(size)
-        first = usual * rates.get(size.method, 1.0)
+        fastest = self._runner(size).fastest
+        first = min(usual * rates.get(size.method, 1.0), fastest)
         tried: dict[float, Outcome] = {}
-        ahead = [first, first / STEP, first * STEP]
+        ahead = [rate for rate in (first, first / STEP, first * STEP) if rate <= fastest]
         while ahead and len(tried) < MOST_RATES:
             wanted = [self._wanted(size, 0, rate) for rate in ahead]
-            for outcome in self._trained(wanted):
+            for outcome in self._runner(size).train(wanted):
                 tried[outcome.wanted.rate] = outcome
                 yield self._tried(size, outcome, done)
             best = _slowest(tried)
-            ahead = [best * STEP] if best == max(tried) else []
+            ahead = [best * STEP] if best == max(tried) and best * STEP <= fastest else []
             ahead += [best / STEP] if best == min(tried) else []
         if not math.isfinite(_loss(tried[best])):
             return None
         rates[size.method] = best / usual
         outcomes = [tried[best]]
         others = [self._wanted(size, seed, best) for seed in range(1, self._settings.seeds)]
-        for outcome in self._trained(others):
+        for outcome in self._runner(size).train(others) if others else ():
             outcomes.append(outcome)
             yield self._tried(size, outcome, done)
         scores = tuple(o.score for o in outcomes if math.isfinite(o.score))
@@ -158,24 +167,23 @@ class EqualCount:
         )
 
     def _first_rate(self, size: _Size) -> float:
-        many = self._many
+        rate = self._many.full_rate
         if not size.method:
-            return many.full_rate
+            return rate
         if row(size.method).shared:
-            return many.rate(size.size, many.full_rate)
-        return many.full_rate * METHODS[size.method].faster
+            rate *= rate_factor(self._moved(size.method), size.size)
+        return rate * METHODS[size.method].faster
 
     def _wanted(self, size: _Size, seed: int, rate: float) -> Wanted:
         if not size.method:
             return Wanted(BASE, self._many.weights, seed, rate, full=True)
         shared = row(size.method).shared
-        dimension, rank = (size.size, 0) if shared else (0, size.size)
+        dimension, rank = (size.size, METHODS[size.method].rank) if shared else (0, size.size)
         return Wanted(BASE, dimension, seed, rate, variant=size.method, rank=rank)
 
-    def _trained(self, wanted: Sequence[Wanted]) -> Iterator[Outcome]:
-        if not wanted:
-            return
-        yield from (self._one if wanted[0].rank else self._many).train(wanted)
+    def _runner(self, size: _Size) -> Runner:
+        """What trains it: in a stack there are full training and numbers of all weights alone."""
+        return self._one if self._wanted(size, 0, 0.0).rank else self._many
 
 
 def _slowest(tried: dict[float, Outcome]) -> float:

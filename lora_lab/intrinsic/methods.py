@@ -13,16 +13,19 @@ RANKS = (1, 2, 4, 8, 16)
 class Method:
     """`sizes` are ranks, or numbers for all layers; `faster`: the first rate over full training's.
 
-    Three rates around it are tried, and more where the best of them is at the edge.
+    Numbers move all weights, or LoRA's factors of a `rank`; their rate is by √(D/d) besides. Three
+    rates around it are tried, and more where the best of them is at the edge.
     """
 
     sizes: tuple[int, ...]
     faster: float
+    rank: int = 0
 
 
 METHODS: dict[str, Method] = {
     PLAIN: Method(RANKS, 5),
-    SUBSPACE: Method((8, 32, 64, 128, 256), 1),  # by its own rule; and as many numbers as LoRA
+    SUBSPACE: Method((8, 32, 64, 128, 256), 1),  # and as many as LoRA has
+    "uni-lora": Method((8, 32, 128), 1, rank=4),
     "lora-fa": Method(RANKS[:-1], 30),
     "vera": Method((1, 16, 64, 256), 30),
     "lora-xs": Method(RANKS, 30),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Wanted:
     seed: int
     rate: float
     full: bool = False
-    variant: str = SUBSPACE  # where it is not full training; of a `rank` where it has one
+    variant: str = SUBSPACE  # where it is not full training; of a `rank` where it has factors
     rank: int = 0
 
 
@@ -70,6 +71,7 @@ class Runner(Protocol):
     steps: int
     held_out: int
     full_rate: float
+    fastest: float  # learning rate that can be
     untrained_base: bool  # it is random weights itself
     notes: tuple[str, ...]
     report: Report  # told how far a run is, and may raise
@@ -116,6 +118,8 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
 
 class StackedRunner:
     """Runs of one d together, on images of which each is a row of numbers."""
+
+    fastest = math.inf
 
     def __init__(
         self,
@@ -199,6 +203,8 @@ class StackedRunner:
 class SingleRunner:
     """One run after the other, each as the lab trains it."""
 
+    fastest = FASTEST
+
     def __init__(
         self,
         config: RunConfig,
@@ -280,7 +286,7 @@ class SingleRunner:
 
     def _run(self, w: Wanted) -> Outcome:
         experiment = self._experiment(w)
-        words = f"rank {w.rank:,}" if w.rank else counted(w.dimension, "number")
+        words = counted(w.dimension, "number") if w.dimension else f"rank {w.rank:,}"
         words = "Full training" if w.full else words
         controls = Controls(experiment.hyper)
         losses, last = [], None

@@ -6,10 +6,13 @@ import pytest
 
 from lora_lab.config import changed
 from lora_lab.errors import LabError
+from lora_lab.intrinsic import runs
 from lora_lab.intrinsic.equal_count import ComparisonSettings, EqualCount
 from lora_lab.intrinsic.marks import Comparison, ComparisonPlan, Mark, Running, Tried, spread
-from lora_lab.intrinsic.methods import METHODS, known, row
+from lora_lab.intrinsic.methods import METHODS, Method, known, row
+from lora_lab.intrinsic.results import BASE
 from lora_lab.presets import get_preset
+from lora_lab.progress import silent
 
 
 def compared(config, **settings):
@@ -58,6 +61,34 @@ def test_each_mark_is_at_the_rate_of_the_least_training_loss(short):
         assert len(set(rates)) == len(rates)
         inside = min(rates) < mark.rate < max(rates)
         assert inside or len(rates) >= 6
+
+
+def test_numbers_of_factors_are_as_many_as_lora_has_and_no_more_than_the_factors():
+    """By the published formula: D = 4·Σ(in + out) = 1,832 of a rank of 4."""
+    plan, items = compared(digits(), methods=("uni-lora",), seeds=1, steps=2)
+    assert [m.trained for m in items[-1].of("uni-lora")] == [8, 32, 128, 458, 916, 1832]
+    assert not any("in a stack" in note for note in plan.notes), "nothing here is"
+    first = next(item for item in items if isinstance(item, Tried))
+    assert first.rate == pytest.approx(1e-3 * 8 * math.sqrt(1832 / 8))
+
+
+def test_no_rate_is_tried_and_no_dense_p_drawn_that_no_run_may_have(monkeypatch):
+    """P of 17,226 weights is held up to 1,161 numbers; LoRA of rank 4 has 1,832."""
+    monkeypatch.setattr(runs, "FULL_RATE", 0.3)
+    monkeypatch.setitem(METHODS, "lora", Method((4,), 1))
+    monkeypatch.setitem(METHODS, "subspace", Method((8,), 1))
+    _, items = compared(digits(projection="dense"), methods=("subspace",), seeds=1, steps=2)
+    assert [m.trained for m in items[-1].of("subspace")] == [8]
+    assert max(item.rate for item in items if isinstance(item, Tried)) == 10
+
+
+@pytest.mark.slow
+def test_few_numbers_of_factors_learn_the_9():
+    """Measured beforehand: .932 by 30 numbers in 1,500 steps, where LoRA has 458 at least."""
+    runner = runs.runner_for(digits(), 1000, False, silent).single(silent)
+    rate = 1e-3 * 8 * math.sqrt(1832 / 32)
+    wanted = [runs.Wanted(BASE, 32, seed, rate, variant="uni-lora", rank=4) for seed in range(3)]
+    assert sum(outcome.score for outcome in runner.train(wanted)) / 3 >= 0.88
 
 
 def test_the_sentences_are_of_what_was_measured():
