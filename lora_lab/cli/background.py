@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.live import Live
-from rich.text import Text
 
-from lora_lab.cli.console import err, out, plain_errors, print_json
+from lora_lab.cli.console import err, one_line, out, plain_errors, print_json
 from lora_lab.cli.interrupts import stop_on_signals
 from lora_lab.errors import Cancelled, ConfigError, Interrupted, LabError
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
@@ -37,7 +35,6 @@ if TYPE_CHECKING:
 
 LOOK = 0.05  # seconds between two looks
 SPEED = 3.0  # seconds that the speed is taken over
-LINES = 10.0  # seconds between two lines where no terminal can renew one
 BEGUN = (State.RUNNING, State.FINISHED, State.STOPPED, State.PAUSED)
 Run = Annotated[Path, typer.Argument(help="Run folder, or the name of one in the runs folder.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -216,28 +213,21 @@ def follow(
 
     `heard` receives every record.
     """
-    line, told = LiveLine(), -math.inf
+    line = LiveLine()
     session.start()
-    live = Live(console=err, transient=True, auto_refresh=False) if err.is_terminal else None
-    if live is not None:
-        live.start()
     try:
-        while True:
-            ended = session.join(LOOK)
-            for record in session.drain():
-                heard(record)
-                if words := line.take(record):
-                    err.print(words)
-            if ended or enough(line):
-                return line
-            if live is not None:
-                live.update(Text(line.words(), overflow="ellipsis", no_wrap=True), refresh=True)
-            elif line.state is State.RUNNING and time.monotonic() - told > LINES:
-                told = time.monotonic()
-                err.print(line.words())
+        with one_line() as show:
+            while True:
+                ended = session.join(LOOK)
+                for record in session.drain():
+                    heard(record)
+                    if words := line.take(record):
+                        err.print(words)
+                if ended or enough(line):
+                    return line
+                if err.is_terminal or line.state is State.RUNNING:
+                    show(line.words())
     finally:
-        if live is not None:
-            live.stop()
         session.let_go()
         session.join()
 

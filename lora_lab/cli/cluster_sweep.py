@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import time
 
-from rich.live import Live
-from rich.text import Text
-
-from lora_lab.cli.console import err
+from lora_lab.cli.console import err, one_line
 from lora_lab.cli.interrupts import stop_on_signals
 from lora_lab.cluster.jobs import Cluster
 from lora_lab.cluster.sweep import ClusterSweep, Where
@@ -16,7 +13,6 @@ from lora_lab.runs.grid import describe
 from lora_lab.runs.queue import Queue
 
 LOOK = 0.1  # seconds between two looks for a signal
-LINES = 10.0  # seconds between two lines where no terminal can renew one
 
 
 def sent(queue: Queue, address: str, storage: str, cpus: int) -> ClusterSweep:
@@ -46,15 +42,11 @@ def follow(sweep: ClusterSweep, queue: Queue) -> int:
 
     Raises LabError where it ended otherwise than well.
     """
-    told, ended, asked = time.monotonic(), {i.id for i in queue.items if i.ended}, 0.0
-    live = Live(console=err, transient=True, auto_refresh=False) if err.is_terminal else None
-    with stop_on_signals() as signals:
-        if live is not None:
-            live.start()
+    ended, asked = {i.id for i in queue.items if i.ended}, 0.0
+    with stop_on_signals() as signals, one_line() as show:
         try:
             while not signals and not sweep.ended:
-                now = time.monotonic()
-                if now < asked + sweep.wait and asked:
+                if asked and time.monotonic() < asked + sweep.wait:
                     time.sleep(LOOK)
                     continue
                 sweep.poll()
@@ -64,13 +56,7 @@ def follow(sweep: ClusterSweep, queue: Queue) -> int:
                         ended.add(item.id)
                         best = f", best validation loss {item.best:.4g}" if item.best > 0 else ""
                         err.print(f"{item.state}: {describe(item.config)}{best}")
-                if live is not None:
-                    live.update(Text(sweep.words, overflow="ellipsis", no_wrap=True), refresh=True)
-                elif now > told + LINES:
-                    told = now
-                    err.print(sweep.words)
+                show(sweep.words)
         finally:
-            if live is not None:
-                live.stop()
             sweep.close()
     return signals[0] if signals and not sweep.ended else 0

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn, TextIO
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, ConsoleOptions, RenderableType
+from rich.live import Live
 from rich.measure import Measurement
 from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
 
 from lora_lab.errors import Interrupted, LabError, system_reason
 from lora_lab.names import legible
+
+LINES = 10.0  # seconds between two lines where no terminal can renew one
 
 
 class Stream:
@@ -94,6 +100,27 @@ def print_table(table: Table) -> None:
     wanted = Measurement.get(out, out.options.update(max_width=1000), table).maximum
     wide = PlainConsole(width=max(out.width, wanted))
     wide.print(table, crop=False)
+
+
+@contextmanager
+def one_line() -> Iterator[Callable[[str], None]]:
+    """What shows how something stands in one line of stderr, which is renewed.
+
+    Where no terminal can do that, a line is printed now and then.
+    """
+    live = Live(console=err, transient=True, auto_refresh=False) if err.is_terminal else None
+    told = -math.inf
+
+    def show(words: str) -> None:
+        nonlocal told
+        if live is not None:
+            live.update(Text(words, overflow="ellipsis", no_wrap=True), refresh=True)
+        elif time.monotonic() > told + LINES:
+            told = time.monotonic()
+            err.print(words)
+
+    with live or nullcontext():
+        yield show
 
 
 @contextmanager
