@@ -186,7 +186,8 @@ class ClusterSweep:
                     "there: pip install 'lora-lab[cluster]'."
                 )
         line = message.strip().splitlines()[0] if message.strip() else status.lower()
-        raise LabError(f"The job {self.job} has ended early: {line[:300]}. {self._again('there')}")
+        line = line.partition(", last available logs")[0].rstrip(".")[:300]  # Ray's, which follow
+        raise LabError(f"The job {self.job} has ended early: {line}. {self._again('there')}")
 
     def _forgotten(self) -> str:
         place = self._known.place

@@ -127,6 +127,8 @@ def test_a_stop_is_no_failure_and_a_restore_has_another_id(head, queue, sweep):
         ("ModuleNotFoundError: No module named 'lora_lab'\n", "exit code 1", "has no lora_lab"),
         ("ModuleNotFoundError: No module named 'ray'\n", "exit code 1", "has no ray"),
         ("", "Job entrypoint command failed with exit code 137\nmore", "exit code 137. To go on"),
+        ("", "Job entrypoint command failed with exit code -9, last available logs (truncated to "
+         "20,000 chars):\nmore", "exit code -9. To go on"),
         ('@lora-lab {"refused":"another lab"}\n', "exit code 1", "^another lab$"),
         ("@lora-lab {\n@lora-lab []\n@lora-lab {\"item\":3,\"rows\":5}\n", "x", "ended early: x"),
     ],
