@@ -83,13 +83,14 @@ class EqualCount:
         """The sizes of all methods, small ones of each first, so that a picture comes soon."""
         shapes = self._one.shapes
         rows: list[list[_Size]] = []
+        least = 2 * len(shapes) if self._one.least > 1 else 0  # a λ for each W, b, A and B
         lora = [self._count(PLAIN, rank, shapes) for rank in METHODS[PLAIN].sizes[:3]]
         for name in methods:
             sizes = METHODS[name].sizes
             if row(name).shared:  # numbers, and as many as LoRA has at its lowest ranks
                 sizes = tuple(sorted({*sizes, *lora}))
                 most = most_numbers(self._projection, self._moved(name))
-                sizes = tuple(d for d in sizes if d <= most)
+                sizes = tuple(d for d in sizes if least < d <= most)
             elif row(name).capped:
                 largest = max(min(shape) for shape in shapes)
                 sizes = tuple(rank for rank in sizes if rank <= largest)

@@ -149,21 +149,22 @@ def _of_its_starts(runner: Runner, settings: Settings) -> Settings:
 
 
 def _grid(asked: Sequence[int], runner: Runner) -> list[int]:
-    weights, most = runner.weights, runner.most
-    if wrong := [d for d in asked if not 1 <= d <= most]:
+    weights, most, least = runner.weights, runner.most, runner.least
+    if wrong := [d for d in asked if not least <= d <= most]:
         if most < wrong[0] <= weights:
             raise ConfigError(
                 f"A dense subspace of {wrong[0]:,} numbers: P of {weights:,} weights is held up to "
                 f"{most:,} numbers. The projection hash has no such limit."
             )
         raise ConfigError(
-            f"A subspace of {wrong[0]:,} numbers: they must be from 1 to the {weights:,} weights."
+            f"A subspace of {wrong[0]:,} numbers: they must be from {least:,} to the {weights:,} "
+            "weights."
         )
     if asked:
         return sorted(set(asked))
     count = int(math.log(weights / SMALLEST, FACTOR)) + 1
     grid = (SMALLEST * FACTOR**i for i in range(count))
-    return [d for d in grid if d <= min(most, weights / 4)]
+    return [d for d in grid if least <= d <= min(most, weights / 4)]
 
 
 def planned(runner: Runner, settings: Settings, grid: Sequence[int]) -> Plan:

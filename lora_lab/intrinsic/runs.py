@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +19,7 @@ from lora_lab.intrinsic.results import BASE
 from lora_lab.intrinsic.score import Score, score_of
 from lora_lab.intrinsic.stacked import Copy, Stack, redrawn, stackable, train_stack
 from lora_lab.progress import Report, silent
-from lora_lab.projections import FLAT, HASH, PROJECTIONS, STRUCTURES
+from lora_lab.projections import FLAT, HASH, PROJECTIONS, SAID, STRUCTURES
 from lora_lab.records import EvalRecord, NonFiniteRecord, StepRecord
 from lora_lab.rules import schedule_factor
 from lora_lab.tasks import TASKS
@@ -67,6 +67,7 @@ class Runner(Protocol):
 
     weights: int  # D
     most: int  # the largest d
+    least: int  # the smallest
     score: Score
     steps: int
     held_out: int
@@ -119,7 +120,7 @@ def runner_for(config: RunConfig, steps: int, by_loss: bool, report: Report) -> 
 class StackedRunner:
     """Runs of one d together, on images of which each is a row of numbers."""
 
-    fastest = math.inf
+    fastest, least = math.inf, 1
 
     def __init__(
         self,
@@ -224,7 +225,11 @@ class SingleRunner:
             adapter=None, space="weights",
         )  # fmt: skip
         self.full_rate = full_rate or config.hyper.learning_rate / ADAPTER_TO_FULL
-        experiment = self._experiment(Wanted(BASE, 1, 0, 1e-3))
+        self.least = 1
+        if config.structure == SAID:  # one λ a tensor is among its numbers: how many are there?
+            flat = self._experiment(Wanted(BASE, 1, 0, 1e-3), structure=FLAT).space
+            self.least += len(flat.shapes) if flat is not None else 0
+        experiment = self._experiment(Wanted(BASE, self.least, 0, 1e-3))
         space = experiment.space
         assert space is not None
         self.weights = space.total
@@ -242,7 +247,7 @@ class SingleRunner:
             self._step_seconds = time.perf_counter() - began
         self.held_out = sum(evaluation.total) or getattr(task.data, "validation_rows", 0)
 
-    def _experiment(self, w: Wanted) -> Experiment:
+    def _experiment(self, w: Wanted, **fixed: Any) -> Experiment:
         given = self._config.hyper
         hyper = changed(
             given, dimension=max(1, w.dimension if not w.full else 1), learning_rate=w.rate,
@@ -252,7 +257,7 @@ class SingleRunner:
         config = changed(
             self._config, variant=FULL if w.full else w.variant, seed=self._config.seed + w.seed,
             data_seed=self._config.split_seed, random_weights=w.start != BASE,
-            hyper=hyper.model_dump(),
+            hyper=hyper.model_dump(), **fixed,
         )  # fmt: skip
         return Experiment.build(config, report=self.report)
 
@@ -262,7 +267,7 @@ class SingleRunner:
 
     def untrained(self, start: str) -> Outcome:
         if start not in self._untrained:
-            found = self._experiment(Wanted(start, 1, 0, 1e-3)).held_out(True)
+            found = self._experiment(Wanted(start, self.least, 0, 1e-3)).held_out(True)
             assert found is not None
             self._untrained[start] = found
         return self._outcome(Wanted(start, 0, 0, 0.0), self._untrained[start], float("nan"))

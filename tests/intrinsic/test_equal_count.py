@@ -82,6 +82,14 @@ def test_no_rate_is_tried_and_no_dense_p_drawn_that_no_run_may_have(monkeypatch)
     assert max(item.rate for item in items if isinstance(item, Tried)) == 10
 
 
+def test_numbers_of_said_are_more_than_its_lambdas(monkeypatch):
+    """One for each of six tensors: of three W and three b, or of three A and three B."""
+    monkeypatch.setitem(METHODS, "lora", Method((1,), 1))
+    monkeypatch.setitem(METHODS, "uni-lora", Method((2, 6, 8), 1, rank=1))
+    _, items = compared(digits(structure="said"), methods=("uni-lora",), seeds=1, steps=1)
+    assert [mark.trained for mark in items[-1].of("uni-lora")] == [8, 458]
+
+
 @pytest.mark.slow
 def test_few_numbers_of_factors_learn_the_9():
     """Measured beforehand: .932 by 30 numbers in 1,500 steps, where LoRA has 458 at least."""

@@ -211,6 +211,15 @@ def test_a_small_net_has_the_same_training_by_every_projection(settings):
     assert (one.steps, one.full_rate) == (stack.steps, stack.full_rate)
 
 
+def test_of_said_one_lambda_a_tensor_is_among_the_numbers():
+    """Six tensors have a λ each, so that 7 numbers are the fewest."""
+    asked = Settings(("base",), seeds=1, steps=2, dimensions=(7,))
+    *points, _ = measure(digits(structure="said"), asked)
+    assert {p.dimension for p in points if isinstance(p, Point)} == {0, 7, 17_226}
+    with pytest.raises(ConfigError, match="from 7 to"):
+        Measurement(digits(structure="said"), Settings(steps=1, dimensions=(6,)))
+
+
 def test_a_net_of_random_weights_has_no_base_to_measure_from(tmp_path):
     for part, count in (("train", 80), ("t10k", 20)):
         (tmp_path / NAMES[f"{part}-images"]).write_bytes(idx(images(count)))
