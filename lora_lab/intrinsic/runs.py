@@ -31,7 +31,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.loop import train
 from lora_lab.training.pretrain import on_trained_base
-from lora_lab.variants import FULL, SUBSPACE, VARIANTS
+from lora_lab.variants import FULL, PLAIN, SUBSPACE, VARIANTS
 
 SMALL_STEPS = 1500  # of a small net
 FASTEST = 10.0  # that the setting may be
@@ -224,7 +224,6 @@ class SingleRunner:
             config, max_steps=steps, epochs=None, eval_steps=steps, patience=0, optimizer="adamw",
             adapter=None, space="weights",
         )  # fmt: skip
-        self.full_rate = full_rate or config.hyper.learning_rate / ADAPTER_TO_FULL
         self.least = 1
         if config.structure == SAID:  # one λ a tensor is among its numbers: how many are there?
             flat = self._experiment(Wanted(BASE, 1, 0, 1e-3), structure=FLAT).space
@@ -236,6 +235,7 @@ class SingleRunner:
         self.most = most_numbers(config.projection, space.total)
         adapted = (x for x in experiment.layers.values() if isinstance(x, SharesTheta))
         self.shapes = tuple(layer.shape for layer in adapted)  # (out, in) of what is adapted
+        self.full_rate = full_rate or self._as_set(config)
         evaluation = experiment.held_out(True)
         assert evaluation is not None
         self.untrained_base = task.untrained
@@ -246,6 +246,15 @@ class SingleRunner:
             gradients(experiment, next(experiment.batches))
             self._step_seconds = time.perf_counter() - began
         self.held_out = sum(evaluation.total) or getattr(task.data, "validation_rows", 0)
+
+    def _as_set(self, config: RunConfig) -> float:
+        """Full training's rate, by that of the settings, which suits their variant."""
+        row, hyper = VARIANTS[config.variant], config.hyper
+        if row.shared:  # by the rule of its numbers, of all weights or of factors
+            parts = (VARIANTS[PLAIN].parameters(shape, hyper.rank) for shape in self.shapes)
+            moved = sum(parts) if row.factored else self.weights
+            return hyper.learning_rate / rate_factor(moved, hyper.dimension)
+        return hyper.learning_rate / (1 if row.whole else ADAPTER_TO_FULL)
 
     def _experiment(self, w: Wanted, **fixed: Any) -> Experiment:
         given = self._config.hyper

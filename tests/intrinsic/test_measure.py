@@ -211,6 +211,16 @@ def test_a_small_net_has_the_same_training_by_every_projection(settings):
     assert (one.steps, one.full_rate) == (stack.steps, stack.full_rate)
 
 
+@pytest.mark.parametrize(("variant", "rate"), [
+    ("lora", 1e-2), ("full", 1e-3), ("subspace", 8e-3 * math.sqrt(17_226 / 64)),
+    ("uni-lora", 8e-3 * math.sqrt(4 * 458 / 64)),
+])  # fmt: skip
+def test_the_rate_of_full_training_follows_from_that_of_the_variant_which_is_set(variant, rate):
+    config = digits(variant=variant, hyper={"rank": 4, "dimension": 64, "learning_rate": rate})
+    stack = runner_for(digits(), 1, False, silent)
+    assert SingleRunner(config, stack.task, stack.score, 1, silent).full_rate == pytest.approx(1e-3)
+
+
 def test_of_said_one_lambda_a_tensor_is_among_the_numbers():
     """Six tensors have a λ each, so that 7 numbers are the fewest."""
     asked = Settings(("base",), seeds=1, steps=2, dimensions=(7,))
