@@ -7,7 +7,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from lora_lab.blocks.gemm import is_onednns, onednn_is_quicker, product
 
@@ -22,9 +21,11 @@ class QuickLinear(nn.Linear):
         return linear(x, self.weight, self.bias)
 
 
-def linear(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None) -> torch.Tensor:
+def linear(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None = None) -> torch.Tensor:
     """F.linear by the library that adapted layers take: (…, out) of x (…, in) and W (out, in)."""
-    if torch.is_autocast_enabled(x.device.type) or not is_onednns(x, W):
+    # A network may be traced in its own forward, or differentiate there by torch.func.
+    otherwise = torch.jit.is_tracing() or torch._C._are_functorch_transforms_active()
+    if otherwise or not is_onednns(x, W) or torch.is_autocast_enabled("cpu"):
         return F.linear(x, W, b)
     return _Linear.apply(x, W, b)
 
@@ -38,7 +39,7 @@ def quicken(model: nn.Module) -> None:
 
 
 class _Linear(torch.autograd.Function):
-    """y = x Wᵀ + b with gradients for all three, as far as they are asked for."""
+    """y = x Wᵀ + b with gradients for all three, as asked for, which have gradients themselves."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None) -> torch.Tensor:
@@ -46,11 +47,10 @@ class _Linear(torch.autograd.Function):
         return product(x, W, b)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, W = ctx.saved_tensors
         wants_x, wants_W, wants_b = ctx.needs_input_grad
         rows = dy.reshape(-1, len(W))  # (n, out)
-        dx = product(dy, W.t()) if wants_x else None
-        dW = product(rows.t(), x.reshape(len(rows), -1).t()) if wants_W else None
+        dx = linear(dy, W.t()) if wants_x else None
+        dW = linear(rows.t(), x.reshape(len(rows), -1).t()) if wants_W else None
         return dx, dW, rows.sum(0) if wants_b else None

@@ -149,3 +149,33 @@ def test_a_width_that_does_not_fit_is_said_in_torchs_words(layer: nn.Linear) -> 
     quicken(layer)
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
         layer(torch.randn(64, 300))
+
+
+def by_itself(net, x):
+    """A gradient that is learned from, as a net of forces has it."""
+    given = x.clone().requires_grad_()
+    (g,) = torch.autograd.grad(net(given).square().sum(), given, create_graph=True)
+    g.square().sum().backward()
+    return given.grad
+
+
+ELSEWHERE = {
+    "a gradient of a gradient": by_itself,
+    "torch.func.grad": lambda net, x: torch.func.grad(lambda x: net(x).square().sum())(x),
+    "torch.func.jvp": lambda net, x: torch.func.jvp(net, (x,), (x,))[1],
+    "torch.func.vmap": lambda net, x: torch.func.vmap(net)(torch.stack([x, 2 * x])),
+    "torch.jit.trace": lambda net, x: torch.jit.trace(net, (x,))(x),
+    "torch.export": lambda net, x: torch.export.export(net, (x,)).module()(x),
+    "no values": lambda net, x: torch.tensor(copy.deepcopy(net).to("meta")(x.to("meta")).shape),
+}
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_network_may_do_with_it_what_it_may_with_any_linear_layer(
+    name: str, layer: nn.Linear
+) -> None:
+    plain, x = copy.deepcopy(layer), torch.randn(64, 256)
+    quicken(layer)
+    found, wanted = ELSEWHERE[name](layer, x), ELSEWHERE[name](plain, x)
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
