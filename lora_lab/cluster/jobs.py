@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage
+from http.client import HTTPException, HTTPMessage, IncompleteRead, RemoteDisconnected
 from typing import IO, Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import quote, urlsplit
@@ -142,14 +143,19 @@ class Cluster:
         try:
             with self._opener.open(request, timeout=PATIENCE) as answer:
                 raw, kind = answer.read(LARGEST + 1), answer.headers.get_content_type()
+                broken = bool(answer.length) and len(raw) <= LARGEST
         except HTTPError as error:
             raise self._refused(error, path) from None
         except URLError as error:
             raise self._unreachable(error.reason) from None
+        except (RemoteDisconnected, IncompleteRead):  # a tunnel without a head does so as well
+            broken = True
         except HTTPException as error:
             raise self._no_head(f"it speaks no HTTP ({type(error).__name__})") from None
         except OSError as error:
             raise self._unreachable(error) from None
+        if broken:
+            raise self._unreachable("the connection was closed before the answer was whole")
         if len(raw) > LARGEST:
             raise self._no_head(f"it sends more than {LARGEST:,} bytes")
         try:
@@ -160,7 +166,8 @@ class Cluster:
 
     def _refused(self, error: HTTPError, path: str) -> LabError:
         """What an answer means that is no success."""
-        with error:
+        said = ""
+        with error, suppress(OSError, HTTPException):  # it may be cut short
             said = error.read(2**16).decode("utf-8", "replace").strip()
         if error.code in (401, 403):
             if not self._token:

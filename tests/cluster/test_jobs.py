@@ -1,6 +1,8 @@
 """The client of the Jobs API: what it asks, and one clear message for each bad answer."""
 
 import socket
+import socketserver
+import threading
 
 import pytest
 
@@ -76,6 +78,61 @@ def test_nothing_answers():
         free.bind(("127.0.0.1", 0))
         with pytest.raises(UnreachableError, match=r"Nothing answers at http://127.*refused"):
             Cluster(f"http://127.0.0.1:{free.getsockname()[1]}", "x").check()
+
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CUT = [
+    b"",  # a tunnel that nobody listens behind
+    HEAD + b"Content-Length: 99\r\n\r\n",
+    HEAD + b'Content-Length: 99\r\n\r\n{"ray_version": ',
+    HEAD + b'Transfer-Encoding: chunked\r\n\r\n40\r\n{"ray_version": ',
+]
+
+
+@pytest.fixture
+def says():
+    """A server that says so many bytes to whoever asks, and closes the connection."""
+    servers = []
+
+    def start(data):
+        def handle(self):
+            self.rfile.readline()
+            while self.rfile.readline().strip():
+                continue
+            self.wfile.write(data)
+
+        kind = type("Handler", (socketserver.StreamRequestHandler,), {"handle": handle})
+        server = socketserver.TCPServer(("127.0.0.1", 0), kind)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        servers.append((server, thread))
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server, thread in servers:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize("data", CUT)
+def test_an_answer_that_is_cut_short_is_asked_for_again(says, data):
+    """As where a head is killed while it answers; it is no stranger because of that."""
+    with pytest.raises(UnreachableError, match=r"closed before.*Is the head running, and the tun"):
+        Cluster(says(data), "x").log("one")
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"SSH-2.0-OpenSSH_9.6\r\n", "it speaks no HTTP"),
+        (b"HTTP/1.1 500 no\r\nContent-Length: 99\r\n\r\nTrace", "with an error, 500: Trace"),
+        (b"HTTP/1.1 500 no\r\nTransfer-Encoding: chunked\r\n\r\n40\r\nT", "an error, 500: no"),
+    ],
+)
+def test_what_is_cut_short_is_still_what_it_is(says, data, words):
+    with pytest.raises(LabError, match=words):
+        Cluster(says(data), "x").check()
 
 
 @pytest.mark.parametrize(
