@@ -1,5 +1,7 @@
 """A run that a test drives step by step through the real loop, editing it between two steps."""
 
+from __future__ import annotations
+
 import itertools
 
 import torch
@@ -12,6 +14,7 @@ from lora_lab.training.batch_order import BatchOrder
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.saving.state import restore, state_of
 
 OPTIMIZERS = {
     "adamw": {"optimizer": "adamw", "b_rate_ratio": 4.0},
@@ -35,7 +38,7 @@ class DrivenRun:
     """The records of a run as they come, kept in `seen`."""
 
     def __init__(self, config: RunConfig, *, one_batch: bool = False) -> None:
-        self.experiment = Experiment.build(config)
+        self.config, self.experiment = config, Experiment.build(config)
         if one_batch:
             batch = next(self.experiment.batches)
             self.experiment.batches = BatchOrder(lambda count: itertools.repeat(batch))
@@ -60,6 +63,19 @@ class DrivenRun:
     def steps(self, count: int) -> list[float]:
         """Make steps; returns their losses."""
         return [self.next(StepRecord).loss for _ in range(count)]
+
+    def resumed(self, steps: int) -> tuple[list[float], DrivenRun]:
+        """Make steps; their losses, and another run that was restored and made the same to the bit.
+
+        That run has the settings which this one began with, until it is restored.
+        """
+        tensors, facts = state_of(self.experiment)
+        losses = self.steps(steps)
+        again = DrivenRun(self.config)
+        assert restore(again.experiment, tensors, facts) == ()
+        again.controls.settle(again.controls.hyper, again.experiment.hyper)
+        assert again.steps(steps) == losses
+        return losses, again
 
     def edit(self, **values) -> AppliedRecord | ErrorRecord:
         """Request for other settings, and go on until they are applied or refused.

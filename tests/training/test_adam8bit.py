@@ -10,7 +10,6 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import AppliedRecord, ErrorRecord
 from lora_lab.training.adam8bit import BLOCK, SMALLEST, dynamic_code, packed, unpacked
 from lora_lab.training.optim import build_optimizer, states_kept
-from lora_lab.training.saving.state import restore, state_of
 from tests.training.driven_run import DrivenRun, digits
 from tests.training.test_optim import layers
 
@@ -157,9 +156,4 @@ def test_a_run_resumes_whose_tensors_have_crossed_the_size_that_is_packed(settin
     run.steps(3)
     run.edit(**edit)
     run.steps(2)
-    tensors, facts = state_of(run.experiment)
-    losses = run.steps(4)
-    again = DrivenRun(config)
-    assert restore(again.experiment, tensors, facts) == ()
-    again.controls.settle(again.controls.hyper, again.experiment.hyper)
-    assert again.steps(4) == losses
+    run.resumed(4)

@@ -74,13 +74,8 @@ def test_it_resumes_to_the_bit_after_d_was_moved(optimizer):
     run.steps(10)
     run.edit(dimension=128)
     run.steps(5)
-    tensors, facts = state_of(run.experiment)
-    losses = run.steps(8)
-    again = DrivenRun(config)
-    assert restore(again.experiment, tensors, facts) == ()
-    again.controls.settle(again.controls.hyper, again.experiment.hyper)
+    _, again = run.resumed(8)
     assert again.experiment.space.dimension == 128
-    assert again.steps(8) == losses
 
 
 OTHER = "its random subspace is not the one of"
@@ -177,12 +172,7 @@ def test_a_head_beside_it_has_the_rate_of_full_training_also_after_d_was_moved_a
     run.edit(dimension=256)
     run.steps(2)
     assert rates(run.experiment) == pytest.approx([2 * eta, 2 * eta, 0.1])
-    tensors, facts = state_of(run.experiment)
-    losses = run.steps(4)
-    again = DrivenRun(config)
-    restore(again.experiment, tensors, facts)
-    again.controls.settle(again.controls.hyper, again.experiment.hyper)
-    assert again.steps(4) == losses
+    run.resumed(4)
 
 
 def ran(config, folder):
@@ -337,12 +327,8 @@ def test_a_run_by_the_papers_projection_learns_resumes_to_the_bit_and_keeps_its_
     assert applied.notes[0].endswith("the projection hash has a d that moves")
     assert ("dimension", applied.notes[0].partition(": ")[2]) in run.experiment.loaded().locked
     tensors, facts = state_of(run.experiment)
-    losses = run.steps(6)
+    losses, _ = run.resumed(6)
     assert sum(losses[-3:]) < sum(first[:3])
-    again = DrivenRun(config)
-    assert restore(again.experiment, tensors, facts) == ()
-    again.controls.settle(again.controls.hyper, again.experiment.hyper)
-    assert again.steps(6) == losses
     other = Experiment.build(subspace(64))
     with pytest.raises(LabError, match=OTHER):
         restore(other, tensors, facts)
@@ -393,12 +379,8 @@ def test_a_run_by_tensor_learns_resumes_and_goes_on_from_its_file(tmp_path, stru
     assert run.experiment.counts().adapter == 64
     assert run.edit(dimension=128).changes == ()
     tensors, facts = state_of(run.experiment)
-    losses = run.steps(6)
+    losses, _ = run.resumed(6)
     assert sum(losses[-3:]) < sum(first[:3])
-    again = DrivenRun(config)
-    assert restore(again.experiment, tensors, facts) == ()
-    again.controls.settle(again.controls.hyper, again.experiment.hyper)
-    assert again.steps(6) == losses
     with pytest.raises(LabError, match="The checkpoint does not fit"):
         restore(Experiment.build(changed(config, structure="flat")), tensors, facts)
     path = tmp_path / theta_file.NAME
