@@ -10,26 +10,21 @@ from collections.abc import Iterator, Sequence
 
 import torch
 
+from lora_lab.adapters.projection import Projection
+
 MOST_ENTRIES = 20_000_000  # of a dense P: 80 MB
 MOST_WEIGHTS = 3_000_000  # of Fastfood: a step takes some 0.3 s then, where hash takes 0.01
 WAY_OUT = "The projection hash has no such limit"
 
 
-class AtOnce:
-    """A linear map P (D × d) that is applied to all weights together."""
+class AtOnce(Projection):
+    """A linear map P that is applied to all weights together."""
 
     def __init__(
         self, sizes: Sequence[int], dimension: int, seed: int, apart: bool = False
     ) -> None:
-        """`apart`: each tensor has a P of its own, of the same θ.
-
-        Raises ValueError for a d below 1 or above D, and for what would be too large.
-        """
-        self.apart = apart
-        self.sizes, self.seed, self.total = tuple(sizes), seed, sum(sizes)
-        if not 1 <= dimension <= self.total:
-            raise ValueError(f"d must be from 1 to {self.total:,}, not {dimension:,}")
-        self.dimension = dimension
+        """`apart`: its parts are of the same θ. Raises ValueError for what would be too large."""
+        super().__init__(sizes, dimension, seed, apart)
         self.draw(torch.Generator().manual_seed(seed))
 
     def draw(self, generator: torch.Generator) -> None:
@@ -42,10 +37,6 @@ class AtOnce:
 
     def tensors(self) -> tuple[torch.Tensor, ...]:
         """What is held of P."""
-        raise NotImplementedError
-
-    def codes(self) -> Iterator[torch.Tensor]:
-        """Whole numbers that tell what was drawn: signs, which no processor rounds otherwise."""
         raise NotImplementedError
 
     def up(self, theta: torch.Tensor) -> torch.Tensor:

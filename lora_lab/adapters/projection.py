@@ -16,13 +16,8 @@ import torch
 SHORT = 2**14  # the largest d whose 2d codes fit into int16
 
 
-class HashProjection:
-    """P (D × d) over some tensors of together D entries, drawn from a seed.
-
-    The entries have places 0 … D−1 in an order that is random within each tensor, and h(j) is
-    place mod d. All that is kept of P is a code per entry: h(j), or d + h(j) where s_j is −1, so
-    that P·θ is looked up in the table [θ, −θ]/√n.
-    """
+class Projection:
+    """P (D × d) over some tensors of together D entries, drawn from a seed."""
 
     def __init__(
         self, sizes: Sequence[int], dimension: int, seed: int, apart: bool = False
@@ -33,6 +28,19 @@ class HashProjection:
         if not 1 <= dimension <= self.total:
             raise ValueError(f"d must be from 1 to {self.total:,}, not {dimension:,}")
         self.dimension = dimension
+
+    def codes(self) -> Iterator[torch.Tensor]:
+        """Whole numbers that tell what was drawn, which no processor rounds otherwise."""
+        raise NotImplementedError
+
+
+class HashProjection(Projection):
+    """P of one entry a row, in the columns h(j).
+
+    The entries have places 0 … D−1 in an order that is random within each tensor, and h(j) is
+    place mod d. All that is kept of P is a code per entry: h(j), or d + h(j) where s_j is −1, so
+    that P·θ is looked up in the table [θ, −θ]/√n.
+    """
 
     def scales(self, tensor: int = 0) -> torch.Tensor:
         """1/√n_k (d) in float64: what makes every column a unit vector; 0 where n_k is.

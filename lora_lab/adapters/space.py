@@ -18,12 +18,12 @@ from torch.autograd.function import once_differentiable
 from lora_lab.adapters import projection
 from lora_lab.adapters.at_once import MOST_ENTRIES, AtOnce, DenseProjection, Fastfood
 from lora_lab.adapters.base import AdapterLayer, Sharing
-from lora_lab.adapters.projection import HashProjection
+from lora_lab.adapters.projection import HashProjection, Projection
 from lora_lab.blocks.frozen import FrozenBlocks
 from lora_lab.errors import AdapterError
 from lora_lab.projections import FLAT, PROJECTIONS, SAID, STRUCTURES
 
-KINDS: dict[str, type[HashProjection] | type[AtOnce]] = {
+KINDS: dict[str, type[Projection]] = {
     "hash": HashProjection, "dense": DenseProjection, "fastfood": Fastfood,
 }  # fmt: skip
 
@@ -148,7 +148,7 @@ class Subspace:
         for number, tensor in enumerate(tensors):
             self.owner.register_buffer(f"P{number}", tensor, persistent=False)
 
-    def _drawn(self, dimension: int) -> HashProjection | AtOnce:
+    def _drawn(self, dimension: int) -> Projection:
         sizes = [shape.numel() for shape in self.shapes]
         apart, numbers = self.asked.structure != FLAT, self.numbers_of(dimension)
         if self.scaled and numbers < 1:
