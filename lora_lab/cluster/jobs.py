@@ -23,7 +23,7 @@ from lora_lab.names import shown
 API = "4"  # version of the Jobs API that is spoken here
 PATIENCE = 30.0  # seconds for one answer
 LARGEST = 2**26  # bytes of one answer; the log comes whole each time
-PENDING, RUNNING, SUCCEEDED = "PENDING", "RUNNING", "SUCCEEDED"
+SUCCEEDED = "SUCCEEDED"
 ENDED = (SUCCEEDED, "FAILED", "STOPPED")
 
 

@@ -64,7 +64,7 @@ class Mirror:
 
     def again(self) -> None:
         """Another job continues the sweep, with a log of its own."""
-        self._at, self.refused, self.complete = 0, "", False
+        self._at, self.refused, self.complete, self.capped = 0, "", False, False
         self.close()
         self._runs = {}
 
@@ -84,6 +84,8 @@ class Mirror:
             run = self._runs.get(item.id)
             best = f" loss {run.best:.4g}" if run and run.best < math.inf else ""
             parts.append(f"{describe(item.config)}: step {run.step if run else 0:,}{best}")
+        if self.capped:
+            parts.append("the job's log is full: what is new stands on the cluster alone")
         return " · ".join(parts)
 
     def _take(self, facts: dict[str, Any]) -> None:

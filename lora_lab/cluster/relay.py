@@ -41,11 +41,6 @@ class Relay:
         self._sent, self._capped = 0, False
         self._ended: set[str] = set()
 
-    @property
-    def ended(self) -> frozenset[str]:
-        """The runs whose end was told."""
-        return frozenset(self._ended)
-
     def look(self) -> None:
         """Tell what is new since the last time."""
         for id, _ in self._order.runs:

@@ -56,7 +56,7 @@ def test_a_long_run_is_told_evenly_and_its_last_step_is(tmp_path):
     written(tmp_path, [step(n) for n in range(1, STEPS + 1)], "done")
     found.look()
     assert steps_of(lines)[-1] == STEPS
-    assert found.ended == {"a"}
+    assert json.loads(lines[-1].removeprefix(MARK))["state"] == "done"
 
 
 def test_a_line_that_is_still_being_written_waits_for_its_end(tmp_path):

@@ -89,6 +89,15 @@ def test_rows_come_once_whoever_looks_and_how_often(head, queue, sweep, tmp_path
         assert "its checkpoints and adapter are in /nowhere" in summary_of(Path(item.run)).note
 
 
+def test_a_log_that_is_full_is_said(head, queue, sweep):
+    work(head, sweep.job, validations=1)
+    sweep.poll()
+    assert "full" not in sweep.words
+    head.logs[sweep.job] += '@lora-lab {"capped":"/over/there"}\n'
+    sweep.poll()
+    assert "log is full: what is new stands on the cluster alone" in sweep.words
+
+
 def test_a_job_that_is_forgotten_is_restored_from_its_files(head, queue, sweep):
     work(head, sweep.job, validations=2)  # and then the head dies
     sweep.poll()
