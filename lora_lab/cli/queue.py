@@ -35,6 +35,8 @@ def queue(
         try:
             with kept(held.folder) as wanted:
                 searches = Searches(held)
+                for words in searches.damaged:
+                    err.print(words, style="yellow")
                 for factory in sorted(searches.factories):
                     ask_about(factory, run_factory)
                 before = {item.id for item in held.items if item.ended}

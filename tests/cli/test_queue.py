@@ -117,6 +117,17 @@ def test_a_run_that_fails_is_noted_and_the_next_one_trains():
     assert first.message
 
 
+def test_a_search_that_cannot_be_read_is_named_and_the_runs_train():
+    line_up(20)
+    plan = folder() / "searches" / "one" / "search.json"
+    plan.parent.mkdir(parents=True)
+    plan.write_text("{}")
+    done = verb("queue")
+    assert done.exit_code == 0, done.stderr
+    assert f"{plan}" in done.stderr
+    assert [item.state for item in items()] == [DONE]
+
+
 def test_no_queue_to_stop_and_one_that_is_held_are_said():
     assert "No queue runs in the background" in verb("stop", "--queue").stderr
     assert "which run, or --queue" in verb("stop").stderr
