@@ -32,7 +32,7 @@ from lora_lab.atomic import (
 )
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
-from lora_lab.runs.listing import NAME, Steps, listed
+from lora_lab.runs.listing import NAME, Steps, listed, listed_in
 from lora_lab.runs.own_files import (
     Door,
     checked,
@@ -73,13 +73,22 @@ def write_checkpoint(
 
     Raises `OSError` where the disk refuses; the older one is kept.
     """
-    folder = own_folder(run, FOLDER)
-    target = folder / f"{'kept' if keep else 'step'}-{step:09d}"
-    if keep and target.exists():  # of several edits at one step, the state before the first is kept
-        return target
+    name = f"{'kept' if keep else 'step'}-{step:09d}"
+    with own_folder(run, FOLDER) as folder:
+        if not (keep and (folder / name).exists()):  # of several edits at one step, the first's
+            _write(folder / name, step, tensors, facts)
+            for kind, most in (("step", NEWEST), ("kept", MARKS)):
+                alike = [old.name for _, old in listed_in(folder) if old.name.startswith(kind)]
+                _remove(folder, *(old for old in alike[:-most] if old != name))
+    return run / FOLDER / name
+
+
+def _write(
+    target: Path, step: int, tensors: dict[str, torch.Tensor], facts: dict[str, Any]
+) -> None:
     parts = _container(tensors, {"facts": json.dumps(facts)})
     size = sum(len(part) for part in parts)
-    free = shutil.disk_usage(folder).free
+    free = shutil.disk_usage(target.parent).free
     if free < size + 65536:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     manifest = {
@@ -88,15 +97,15 @@ def write_checkpoint(
         "files": {STATE: {"bytes": size, "crc32": _crc32(*parts)}},
     }
     with temporary_folder(target) as temporary:
-        write_file(temporary / STATE, *parts)
-        write_file(temporary / MANIFEST, json.dumps(manifest, indent=2).encode())
+        with own_folder(target.parent, temporary.name, make=False) as inside:
+            write_file(inside / STATE, *parts)
+            write_file(inside / MANIFEST, json.dumps(manifest, indent=2).encode())
         replace_folder(temporary, target)
-    for kind, most in (("step", NEWEST), ("kept", MARKS)):
-        alike = [path for _, path in listed(run) if path.name.startswith(kind)]
-        for path in alike[:-most]:
-            if path != target:
-                shutil.rmtree(path, ignore_errors=True)
-    return target
+
+
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def latest(run: Path) -> Checkpoint:
@@ -153,13 +162,12 @@ def forget_after(run: Path, step: int, edits: int) -> None:
     cut: the record of going back, which follows, would stand beside a save of what it took back.
     """
     forgotten = [
-        path for at, path in listed(run) if at > step or (at == step and _edits(path) > edits)
+        path.name for at, path in listed(run) if at > step or (at == step and _edits(path) > edits)
     ]
-    for path in forgotten:
-        shutil.rmtree(path, ignore_errors=True)
-    if forgotten:
-        with suppress(OSError):  # as for what could not be removed: it is passed over or there
-            sync_folder(run / FOLDER)
+    if forgotten:  # what cannot be removed or synced is passed over or there
+        with suppress(OSError), own_folder(run, FOLDER) as folder:
+            _remove(folder, *forgotten)
+            sync_folder(folder)
 
 
 def _edits(path: Path) -> int:
@@ -200,19 +208,21 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def tidy(run: Path) -> list[str]:
     """Mend what crashes left in a run, and remove what is half-written; the names of all of it."""
-    removed = []
-    for parent in (run / FOLDER, run):
-        if not parent.is_dir():
-            continue
-        removed += restore_all(parent)
-        for entry in os.scandir(parent):
-            if entry.name.startswith(".") and entry.name.endswith(".tmp"):
-                path = Path(entry.path)
-                if path.is_dir():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
-                removed.append(entry.name)
+    removed = _tidy(run)
+    with suppress(FileNotFoundError), own_folder(run, FOLDER, make=False) as folder:
+        return _tidy(folder) + removed
+    return removed
+
+
+def _tidy(parent: Path) -> list[str]:
+    removed = restore_all(parent)
+    for entry in os.scandir(parent):
+        if entry.name.startswith(".") and entry.name.endswith(".tmp"):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+            removed.append(entry.name)
     return removed
 
 

@@ -33,7 +33,7 @@ from lora_lab.runs.inputs import fingerprints, training_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.metrics import MetricsFile, read_metrics
-from lora_lab.runs.own_files import PRIVATE, open_own
+from lora_lab.runs.own_files import PRIVATE, open_own, own_folder
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.writer import Writer
 from lora_lab.variants import THETA, VARIANTS
@@ -211,7 +211,8 @@ class RunFolder:
     def _save(self, target: Path, weights: AdapterWeights, save: Save) -> Path:
         try:
             with self._saving, temporary_folder(target) as folder:
-                save(weights, folder)
+                with own_folder(self.path, folder.name, make=False) as inside:
+                    save(weights, inside)
                 replace_folder(folder, target)
         except (OSError, RuntimeError) as error:  # the file library knows no OSError for all
             raise LabError(

@@ -207,17 +207,18 @@ def _told(kind: type[Kind], path: Path) -> tuple[Kind, str]:
 
 def listed(run: Path) -> list[tuple[int, Path]]:
     """(step, folder) of every checkpoint by its name, the oldest first."""
-    saved = []
+    folder = run / CHECKPOINTS
+    return [] if folder.is_symlink() else listed_in(folder)  # another's is not to be tidied here
+
+
+def listed_in(folder: Path) -> list[tuple[int, Path]]:
+    """Those of `listed` in the folder that they lie in."""
     try:
-        if (run / CHECKPOINTS).is_symlink():  # another folder's, not to be tidied from here
-            return []
-        entries = list(os.scandir(run / CHECKPOINTS))
+        entries = [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    for entry in entries:
-        if (match := NAME.fullmatch(entry.name)) and entry.is_dir(follow_symlinks=False):
-            saved.append((int(match[1]), Path(entry.path)))
-    return sorted(saved)
+    named = [(NAME.fullmatch(entry.name), Path(entry.path)) for entry in entries]
+    return sorted((int(match[1]), path) for match, path in named if match)
 
 
 def resumable(path: Path) -> int | None:

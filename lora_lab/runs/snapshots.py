@@ -47,9 +47,9 @@ def write_snapshot(run: Path, step: int, layers: Iterable[LayerWeights]) -> None
         tensors[f"{layer.name}|A"] = layer.lora_A.contiguous()
         tensors[f"{layer.name}|B"] = layer.lora_B.contiguous()
         scaling[layer.name] = layer.scaling
-    own_folder(run, FOLDER)
     data = safetensors.torch.save(tensors, {"scaling": json.dumps(scaling)})
-    write_file(_path(run, step), data)
+    with own_folder(run, FOLDER) as folder:
+        write_file(folder / _path(run, step).name, data)
 
 
 def read_snapshot(run: Path, step: int) -> dict[str, LayerWeights]:

@@ -5,9 +5,6 @@
 Another process exchanges a file of a run and a stranger without a pause, so that what was looked at
 is often not what is opened. Each time the lab reads or writes its own file or refuses; it never
 waits, and what lies elsewhere stays as it was. Needs Linux, whose kernel exchanges two names.
-
-Whole folders are not tried while they are written to: a link in the place of one is refused, and
-who can put one there between that look and the write can write to the run itself.
 """
 
 from __future__ import annotations
@@ -27,7 +24,7 @@ from pathlib import Path
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import LabError
 from lora_lab.records import StepRecord
-from lora_lab.runs.checkpoints import latest, write_checkpoint
+from lora_lab.runs.checkpoints import forget_after, latest, tidy, write_checkpoint
 from lora_lab.runs.kept_states import NAME as KEPT
 from lora_lab.runs.kept_states import KeptStates
 from lora_lab.runs.listing import list_runs, set_label
@@ -102,6 +99,10 @@ DOORS: tuple[tuple[str, str, Callable[[Path], object]], ...] = (
     ("metrics.jsonl", "device", lambda run: read_metrics(run / "metrics.jsonl")),
     ("metrics.jsonl", "pipe", lambda run: read_metrics(run / "metrics.jsonl")),
     ("checkpoints", "folder", latest),
+    ("checkpoints", "folder", _save),
+    ("checkpoints", "folder", tidy),
+    ("checkpoints", "folder", lambda run: forget_after(run, 0, 0)),
+    ("snapshots", "folder", _snapshot),
     ("snapshots", "folder", lambda run: [read_snapshot(run, step) for step in kept_steps(run)]),
     (KEPT, "link", _keep),
     (KEPT, "second name", _keep),

@@ -2,13 +2,19 @@
 
 import json
 import os
+import secrets
 import shutil
+import sys
 import time
 from contextlib import suppress
 
 import pytest
+import torch
 
+from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
+from lora_lab.runs.checkpoints import forget_after, tidy, write_checkpoint
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import recorded_classes
 from lora_lab.runs.listing import list_runs, summary_of, written_state
@@ -18,6 +24,7 @@ from lora_lab.runs.past import last_spectrum, last_trained, past_records
 from lora_lab.runs.queue import Queue
 from lora_lab.runs.report import report_of
 from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.runs.snapshots import write_snapshot
 from tests.runs.earlier.copied import earlier_run
 
 NAMES = ("config.json", "state.json", "label.json", "owner.json", "metrics.jsonl", "log.txt",
@@ -120,6 +127,63 @@ def test_a_run_is_never_written_to_through_it(run, victim, name, kind):
     assert all(name in said or "no record" in said for said in refusals(run))
     assert len(list_runs(run.parent)) == 1
     assert time.monotonic() - began < 2
+    assert all_of(victim) == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no path of an open folder")
+@pytest.mark.parametrize(
+    ("folder", "after"),
+    [("checkpoints", 1), ("checkpoints/.step-*.tmp", 2), ("snapshots", 1), (".adapter.*.tmp", 2)],
+)
+def test_a_folder_that_becomes_a_link_while_it_is_written_leads_nowhere(
+    tmp_path, victim, monkeypatch, folder, after
+):
+    """Exchanged when the write has just named what it makes: that is `after` so many names."""
+    run, elsewhere = earlier_run(tmp_path), victim / "checkpoints"
+    layer = LayerWeights("a", torch.ones(2, 5), torch.ones(3, 2), alpha=8.0, scaling=4.0)
+    (run / "snapshots").mkdir()
+    writes = {
+        "c": lambda: write_checkpoint(run, 10**9 - 1, {"a": torch.ones(2)}, {}),
+        "s": lambda: write_snapshot(run, 7, [layer]),
+        ".": lambda: RunFolder.at(run).save_adapter(
+            AdapterWeights("lora", ()), lambda _, inside: write_file(inside / "a", b"x")
+        ),
+    }
+    before, named, token = all_of(victim), [], secrets.token_hex
+
+    def exchanging(size):
+        named.append(token(size))
+        if len(named) == after:
+            (made,) = run.glob(folder)
+            made.rename(run / "aside")
+            made.symlink_to(elsewhere)
+        return named[-1]
+
+    monkeypatch.setattr(secrets, "token_hex", exchanging)
+    with suppress(OSError, LabError):
+        writes[folder[0]]()
+    assert len(named) >= after
+    assert all_of(victim) == before
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no path of an open folder")
+@pytest.mark.parametrize("clean", [tidy, lambda run: forget_after(run, 0, 0)])
+def test_saves_are_taken_away_from_no_folder_but_the_runs_own(tmp_path, victim, monkeypatch, clean):
+    run, elsewhere = earlier_run(tmp_path), victim / "checkpoints"
+    for folder in (run / "checkpoints", elsewhere):
+        (folder / ".step-000000001.0123456789ab.tmp").mkdir()
+        (folder / ".step-000000001.0123456789ab.tmp" / "a").touch()
+    before, removed = all_of(victim), shutil.rmtree
+
+    def exchanging(path, **named):
+        if not (run / "aside").exists():
+            (run / "checkpoints").rename(run / "aside")
+            (run / "checkpoints").symlink_to(elsewhere)
+        removed(path, **named)
+
+    monkeypatch.setattr(shutil, "rmtree", exchanging)
+    clean(run)
+    assert (run / "aside").exists()
     assert all_of(victim) == before
 
 
