@@ -20,7 +20,7 @@ from lora_lab.runs.own_files import own_folder, plain_json, read_own
 
 FOLDER = "snapshots"
 NAME = re.compile(r"step-(\d{9,12})\.safetensors")
-LARGEST = 2**34  # bytes of one
+HEADER = 2**25  # bytes before the numbers, at most
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -52,11 +52,14 @@ def write_snapshot(run: Path, step: int, layers: Iterable[LayerWeights]) -> None
         write_file(folder / _path(run, step).name, data)
 
 
-def read_snapshot(run: Path, step: int) -> dict[str, LayerWeights]:
-    """The factors at `step` by layer; raises LabError where they are not there or damaged."""
+def read_snapshot(run: Path, step: int, most: int) -> dict[str, LayerWeights]:
+    """The factors at `step` by layer; raises LabError where they are not there or damaged.
+
+    `most`: numbers that they can have in the model that they are of.
+    """
     path = _path(run, step)
     try:
-        data = read_own(path, LARGEST)
+        data = read_own(path, HEADER + 8 * most)
         length = int.from_bytes(data[:8], "little")
         about = plain_json(data[8 : 8 + length])["__metadata__"]["scaling"]
         scaling = {str(name): float(s) for name, s in plain_json(about.encode()).items()}

@@ -93,6 +93,11 @@ class StudyBase:
         return max((layer.max_rank for layer in self.experiment.lora_layers), default=1)
 
     @property
+    def most_numbers(self) -> int:
+        """Those of the factors of all layers at the largest rank that each can use."""
+        return sum(min(each.shape) * sum(each.shape) for each in self.adaptable)
+
+    @property
     def run_seconds(self) -> float:
         """What one run takes here."""
         return self.seconds_of(self.config.max_steps)

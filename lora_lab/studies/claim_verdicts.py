@@ -163,10 +163,10 @@ def mlp_layers(known: Known, base: StudyBase) -> Verdict:
 
 def stable_rank(known: Known, base: StudyBase) -> Verdict:
     """The slope of log stable rank over log r, the mean over the layers."""
-    del base
     found: dict[str, dict[int, list[float]]] = {}
     for (rank, _, _), run in known.items():
-        for layer in read_snapshot(run.path, run.config.max_steps).values():
+        last = run.config.max_steps
+        for layer in read_snapshot(run.path, last, base.most_numbers).values():
             _, sigma, _ = delta_directions(layer)
             if sigma.numel():
                 stable = float((sigma / sigma[0]).square().sum())

@@ -79,7 +79,7 @@ class Found:
         """The factors of a run at a step; raises LabError where they were not kept."""
         if (run.path, step) not in self._factors:
             if step in kept_steps(run.path):
-                found = read_snapshot(run.path, step)
+                found = read_snapshot(run.path, step, self.base.most_numbers)
             elif step == run.config.max_steps:
                 weights = FORMATS["peft"].load(run.path / ADAPTER)
                 found = {layer.name: layer for layer in weights.layers}
@@ -95,7 +95,9 @@ class Found:
         if run.path not in self._starts:
             kept = 0 in kept_steps(run.path)
             self._starts[run.path] = (
-                read_snapshot(run.path, 0) if kept else self.base.start_of(run.config)
+                read_snapshot(run.path, 0, self.base.most_numbers)
+                if kept
+                else self.base.start_of(run.config)
             )
         return self._starts[run.path]
 

@@ -8,6 +8,7 @@ fingerprint of the base. Nothing else of the adapter exists: 27 numbers are 108 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -28,7 +29,7 @@ from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.safetensors_out import packed
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.models.checkpoint import regular_size
-from lora_lab.models.safetensors_file import read_safetensors
+from lora_lab.models.safetensors_file import read_header, read_safetensors
 from lora_lab.models.strict_json import parse_json
 from lora_lab.names import shown
 from lora_lab.projections import FLAT, HASH, PROJECTIONS, SAID, STRUCTURES
@@ -181,17 +182,30 @@ def theta_of(path: str | Path) -> Path | None:
     return at if at.name == NAME and at.is_file() else None
 
 
-def read(path: Path) -> FromTheta:
-    """The file; raises AdapterError for one that is damaged or something else."""
+def read(path: Path, most: int | None = None) -> FromTheta:
+    """The file; raises AdapterError for one that is damaged or something else, or of over `most`.
+
+    Numbers are read where the model says how many there may be; else they are of shapes alone (on
+    the meta device).
+    """
     try:
         if (size := regular_size(path)) > MOST_BYTES:
             raise CheckpointError(f"it has {size:,} bytes")
         with path.open("rb") as file:
-            tensors, about = read_safetensors(file, size)
+            entries, about = read_header(file, size)
+            count = sum(math.prod(entry.shape) for entry in entries.values())
+            if most is not None and count > most:
+                raise CheckpointError(f"it has {count:,} numbers, more than the model has weights")
+            file.seek(0)
+            tensors = (
+                {k: torch.empty(e.shape, dtype=e.dtype, device="meta") for k, e in entries.items()}
+                if most is None
+                else read_safetensors(file, size)[0]
+            )
         if about.get("format") != FORMAT or about.get("version") != "1":
             raise CheckpointError("it does not say that it is a file of θ, of version 1")
         for name, tensor in tensors.items():
-            if tensor.dtype not in FLOATS or not torch.isfinite(tensor).all():
+            if tensor.dtype not in FLOATS or not (tensor.is_meta or tensor.isfinite().all()):
                 raise CheckpointError(f"{shown(name)} holds other than finite numbers")
         theta, seed = tensors.pop("theta"), about["seed"]
         if theta.dim() != 1 or not len(theta) or not re.fullmatch(r"[0-9]{1,19}", seed):
@@ -238,8 +252,9 @@ def read(path: Path) -> FromTheta:
 
 def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> FromTheta:
     """The file as `config` goes on from it; raises ConfigError for another variant or d."""
-    del model, new_layers
-    found = read(path)
+    del new_layers
+    weights = sum(p.numel() for p in model.parameters())
+    found = read(path, 3 * weights)  # of factors are up to twice as many, beside whole layers
     if config.variant != found.variant:
         raise ConfigError(
             f"{path} is {VARIANTS[found.variant]} and cannot be continued as "

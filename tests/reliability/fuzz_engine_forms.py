@@ -143,10 +143,12 @@ def run_forms() -> dict[str, Form]:
         place = path.parent / FOLDER / "step-000000007.safetensors"
         place.parent.mkdir(exist_ok=True)
         place.write_bytes(path.read_bytes())
-        return read_snapshot(path.parent, 7)
+        return read_snapshot(path.parent, 7, 10**6)
 
     return {
-        "numbers of a subspace": of_header("theta.safetensors", theta_file.read, theta),
+        "numbers of a subspace": of_header(
+            "theta.safetensors", lambda path: theta_file.read(path, 10**6), theta
+        ),
         "snapshot": of_header("x.safetensors", of_snapshot, snapshot),
         "kept activations": Form(NAME, whole, kept),
     }

@@ -103,7 +103,7 @@ DOORS: tuple[tuple[str, str, Callable[[Path], object]], ...] = (
     ("checkpoints", "folder", tidy),
     ("checkpoints", "folder", lambda run: forget_after(run, 0, 0)),
     ("snapshots", "folder", _snapshot),
-    ("snapshots", "folder", lambda run: [read_snapshot(run, step) for step in kept_steps(run)]),
+    ("snapshots", "folder", lambda run: [read_snapshot(run, step, 99) for step in kept_steps(run)]),
     (KEPT, "link", _keep),
     (KEPT, "second name", _keep),
     (KEPT, "pipe", _keep),

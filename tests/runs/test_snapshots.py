@@ -34,7 +34,7 @@ def test_what_is_written_is_read(tmp_path):
     one = LayerWeights("a.b", torch.randn(2, 5), torch.randn(3, 2), alpha=8.0, scaling=4.0)
     write_snapshot(tmp_path, 7, [one])
     assert kept_steps(tmp_path) == (7,)
-    (found,) = read_snapshot(tmp_path, 7).values()
+    (found,) = read_snapshot(tmp_path, 7, MOST).values()
     assert torch.equal(found.lora_A, one.lora_A)
     assert torch.equal(found.lora_B, one.lora_B)
     assert (found.name, found.scaling, found.alpha) == ("a.b", 4.0, 8.0)
@@ -45,7 +45,7 @@ def test_a_damaged_one_is_refused_by_name(tmp_path, data):
     (tmp_path / FOLDER).mkdir()
     (tmp_path / FOLDER / "step-000000007.safetensors").write_bytes(data)
     with pytest.raises(LabError, match="step-000000007"):
-        read_snapshot(tmp_path, 7)
+        read_snapshot(tmp_path, 7, MOST)
 
 
 def test_a_folder_that_is_a_link_is_neither_written_to_nor_read(tmp_path):
@@ -60,6 +60,7 @@ def test_a_folder_that_is_a_link_is_neither_written_to_nor_read(tmp_path):
     assert len(list((tmp_path / "elsewhere").iterdir())) == 1
 
 
+MOST = 10**5  # numbers: more than digits has
 PAIR = {"fc1|A": torch.ones(2, 3), "fc1|B": torch.ones(4, 2)}
 
 
@@ -78,7 +79,7 @@ def test_what_are_no_factors_is_refused_by_name(tmp_path, tensors):
     path = tmp_path / FOLDER / "step-000000007.safetensors"
     save_file(tensors, path, {"scaling": '{"fc1": 1.0}'})
     with pytest.raises(LabError, match="'fc1' is no pair of factors"):
-        read_snapshot(tmp_path, 7)
+        read_snapshot(tmp_path, 7, MOST)
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +98,7 @@ def trained(tmp_path_factory):
 def test_a_run_keeps_its_start_and_its_end(trained):
     folder, _ = trained
     assert kept_steps(folder) == (0, 1, 2)
-    first, second, last = (read_snapshot(folder, step) for step in (0, 1, 2))
+    first, second, last = (read_snapshot(folder, step, MOST) for step in (0, 1, 2))
     for name in first:
         assert not first[name].lora_B.any()
         # B = 0, so A has no gradient at step 1 and is what it was.
@@ -112,8 +113,19 @@ def test_a_run_keeps_its_start_and_its_end(trained):
 def test_a_start_drawn_again_from_the_seed_is_the_one_that_was_kept(trained):
     """Bit for bit: so older runs without snapshots have an A₀ as well."""
     folder, config = trained
-    kept, drawn = read_snapshot(folder, 0), StudyBase(config, 2).start_of(config)
+    kept, drawn = read_snapshot(folder, 0, MOST), StudyBase(config, 2).start_of(config)
     assert kept.keys() == drawn.keys()
     for name, layer in kept.items():
         assert torch.equal(layer.lora_A, drawn[name].lora_A)
         assert torch.equal(layer.lora_B, drawn[name].lora_B)
+
+
+def test_one_larger_than_its_model_can_have_is_refused_before_it_is_read(tmp_path):
+    """Gigabytes of holes take no room on a disk, and would in memory."""
+    (tmp_path / FOLDER).mkdir()
+    path = tmp_path / FOLDER / "step-000000007.safetensors"
+    save_file(PAIR, path, {"scaling": '{"fc1": 1.0}'})
+    with path.open("rb+") as file:
+        file.truncate(2**26)
+    with pytest.raises(LabError, match="too long for what it should hold"):
+        read_snapshot(tmp_path, 7, MOST)

@@ -1,5 +1,8 @@
 """A random subspace as a run: edits in mid-run, counts, resume to the bit, what is told."""
 
+import json
+import os
+
 import pytest
 import torch
 from safetensors import safe_open
@@ -267,8 +270,23 @@ def test_a_damaged_file_is_one_sentence(tmp_path, text):
     path = tmp_path / theta_file.NAME
     path.write_bytes(text)
     with pytest.raises(LabError, match="is no file of a subspace's numbers") as refused:
-        theta_file.read(path)
+        theta_file.read(path, 10**6)
     assert not str(refused.value).endswith("..")
+
+
+def test_no_more_numbers_are_read_than_a_model_can_have(tmp_path):
+    """A file with a hole of gigabytes is a kilobyte on the disk; settings need its header only."""
+    about = {"format": theta_file.FORMAT, "version": "1", "seed": "0", "layers": '["fc1"]'}
+    path = tmp_path / theta_file.NAME
+    header = json.dumps({"__metadata__": about, "theta": {
+        "dtype": "F32", "shape": [2**24], "data_offsets": [0, 2**26]}}).encode()  # fmt: skip
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    os.truncate(path, 8 + len(header) + 2**26)
+    fixed, live = with_adapter(str(path), {}, {})
+    assert live["dimension"] == 2**24
+    assert theta_file.read(path).theta.is_meta
+    with pytest.raises(AdapterError, match="16,777,216 numbers, more than the model has weights"):
+        ran(changed(digits(variant="subspace"), adapter=fixed["adapter"]), tmp_path / "run")
 
 
 HEAD = {"fc3.weight": torch.ones(10, 64), "fc3.bias": torch.ones(10)}
@@ -295,7 +313,7 @@ def test_what_no_such_file_says_is_refused(tmp_path, tensors, metadata):
     path = tmp_path / theta_file.NAME
     save_file({"theta": torch.ones(4), **tensors}, path, about | metadata)
     with pytest.raises(AdapterError, match="is no file of a subspace's numbers"):
-        theta_file.read(path)
+        theta_file.read(path, 10**6)
 
 
 @pytest.mark.parametrize(
@@ -353,7 +371,7 @@ def test_the_file_of_numbers_knows_its_projection(tmp_path, projection):
         Experiment.build(changed(opened, projection="hash"))
     other(path, drawn_by="count")
     with pytest.raises(AdapterError, match="no projection is called 'count'"):
-        theta_file.read(path)
+        theta_file.read(path, 10**6)
 
 
 def test_a_file_from_before_projections_had_names_is_of_the_hash(tmp_path):
