@@ -26,6 +26,7 @@ def product(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None = None) -> 
     """
     rows = x.reshape(-1, x.shape[-1])  # (n, in)
     if is_onednns(x, W):
+        rows = rows.contiguous()  # oneDNN would copy it out of the sight of an estimate
         y = torch.ops.mkldnn._linear_pointwise(rows, W, b, "none", [], "")
         return y.resize_(*x.shape[:-1], len(W))
     y = torch.empty(*x.shape[:-1], len(W), dtype=x.dtype, device=x.device)

@@ -28,6 +28,7 @@ FILES = " ".join(f"*{ending}" for ending in (*TEXTS, ".npy", *ENDINGS))
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,5})?")
 _LONGEST = 400  # characters of one number
+_LONGEST_ROW = SIDE * _LONGEST  # of one row; no single search holds the window up for longer
 _ROW_ENDS = re.compile(r"[\r\n;]|[\]})]\s*,")
 _DROPPED = str.maketrans({"−": "-", "\t": " ", **dict.fromkeys("[](){}|", " ")})
 
@@ -138,9 +139,14 @@ def matrix_of(values: np.ndarray, title: str = "") -> Matrix:
 def _lines(text: str) -> Iterator[str]:
     """The rows of a text, one after the other: there may be millions of them."""
     at = 0
-    for end in _ROW_ENDS.finditer(text):
+    while end := _ROW_ENDS.search(text, at, at + _LONGEST_ROW):
         yield text[at : end.start()]
         at = end.end()
+    if len(text) - at > _LONGEST_ROW:
+        raise DataError(
+            f"A row of over {_LONGEST_ROW:,} characters is not taken. Write a row of the matrix "
+            "per line, its numbers with commas or spaces between them."
+        )
     yield text[at:]
 
 

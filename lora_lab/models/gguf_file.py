@@ -24,6 +24,9 @@ from lora_lab.models.hf_config import check_config, check_counts, check_frame
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
+# Bytes read at a time: a thread that keeps asking the system for little lets go of the interpreter
+# and has it again before the window's thread wakes up, which may then wait for a second.
+CHUNK = 2**20
 MOST = 100_000  # tensors, and keys
 LONGEST = 2**20  # bytes of one string
 ELEMENTS, BYTES = 2**20, 2**16  # of one array: the largest tokenizers have half a million merges
@@ -154,7 +157,7 @@ def check_gguf(path: Path) -> tuple[GgufTensor, ...]:
     """Every tensor that a file lists. Raises CheckpointError unless the file holds all of it."""
     try:
         size = regular_size(path)
-        with path.open("rb") as file:
+        with path.open("rb", buffering=CHUNK) as file:
             return _walk(file, size)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {error}") from None

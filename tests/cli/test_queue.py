@@ -74,7 +74,7 @@ def test_each_run_trains_in_an_engine_and_the_figures_are_noted():
     assert first.best < 10
     assert first.parameters > 0
     assert len(StartingHere.all) == 2
-    assert live_places() == {}
+    wait_until(lambda: live_places() == {})
     assert not is_kept(folder())
 
 
@@ -104,7 +104,7 @@ def test_stopped_its_run_is_saved_and_all_waits():
     first, second = items()
     assert (first.state, second.state) == (WAITING, WAITING)
     assert first.resumes
-    assert live_places() == {}
+    wait_until(lambda: live_places() == {})
 
 
 def test_a_run_that_fails_is_noted_and_the_next_one_trains():

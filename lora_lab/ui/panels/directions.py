@@ -12,7 +12,14 @@ from PySide6.QtWidgets import QPushButton, QTextBrowser, QWidget
 
 from lora_lab.measured import DirectionsRecord
 from lora_lab.opening_records import LoadedRecord
-from lora_lab.records import CancelledRecord, ErrorRecord, Record, SpectrumRecord, State
+from lora_lab.records import (
+    CancelledRecord,
+    ErrorRecord,
+    Record,
+    SpectrumRecord,
+    State,
+    StateRecord,
+)
 from lora_lab.training.questions import ExplainDirections
 from lora_lab.ui.panels.direction_html import direction_html
 from lora_lab.ui.panels.panel import Columns, Panel
@@ -37,6 +44,7 @@ class DirectionsPanel(Panel):
         self._record: DirectionsRecord | None = None
         self._data: DirectionsRecord | None = None  # the newest one that asked the data
         self._waiting = False
+        self._behind = False  # a newer spectrum came while no answer could be asked for
         self._rest_until = 0.0  # of asking by itself, by the clock
         self.layer_combo = Combo()
         self.layer_combo.setAccessibleName(self.tr("Layer whose directions are shown"))
@@ -63,7 +71,7 @@ class DirectionsPanel(Panel):
     def reset(self, loaded: LoadedRecord) -> None:
         chosen = self.layer_combo.currentText()
         self._record = self._data = None
-        self._waiting = False
+        self._waiting = self._behind = False
         names = [layer.name for layer in loaded.layers]
         self.layer_combo.clear()
         self.layer_combo.addItems(names)
@@ -87,11 +95,12 @@ class DirectionsPanel(Panel):
         """Ask the engine; of a training run only what takes a moment, unless a person asks."""
         name = self.layer_combo.currentText()
         if name:
-            self._waiting = True
+            self._waiting, self._behind = True, False
             self.command_asked.emit(ExplainDirections(name, data=data))
             self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
+        running = self.standing.state is State.RUNNING  # which stands as it was before these
         for record in records:
             if isinstance(record, DirectionsRecord):
                 self._take(record)
@@ -100,8 +109,13 @@ class DirectionsPanel(Panel):
                 show(self.words, record.message)
             elif isinstance(record, CancelledRecord):
                 self._waiting &= record.command != ExplainDirections.__name__
-            elif isinstance(record, SpectrumRecord) and self._follows():
-                self.ask(self._record is None and self.standing.state is not State.RUNNING)
+            elif isinstance(record, SpectrumRecord):
+                self._behind = True
+            elif isinstance(record, StateRecord):
+                running = record.state is State.RUNNING
+        rested = not running or time.monotonic() >= self._rest_until
+        if self._behind and rested and self.isVisible() and not self._waiting:
+            self.ask(self._record is None and not running)
 
     def _take(self, record: DirectionsRecord) -> None:
         self._waiting = False
@@ -112,13 +126,9 @@ class DirectionsPanel(Panel):
                 self._data = record
             self.dirty = True
 
-    def _follows(self) -> bool:
-        rested = time.monotonic() >= self._rest_until or self.standing.state is not State.RUNNING
-        return self.isVisible() and not self._waiting and rested
-
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        if self._record is None and not self._waiting:
+        if (self._record is None or self._behind) and not self._waiting:
             self.ask(self.standing.state is not State.RUNNING)
 
     def redraw(self) -> None:

@@ -1,6 +1,7 @@
 """The window's own timer is never late for long, whatever is opened meanwhile."""
 
 import gc
+import sys
 import time
 
 import pytest
@@ -8,7 +9,7 @@ from PySide6.QtCore import QObject, QTimer
 
 from lora_lab.config import RunConfig
 from lora_lab.training.opening import New
-from lora_lab.ui.app import new_session
+from lora_lab.ui.app import SWITCH_INTERVAL, new_session
 from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.open.reader import ModelReader
 from lora_lab.ui.session.sessions import Sessions
@@ -41,12 +42,15 @@ class Heart:
 
 @pytest.fixture(scope="module", autouse=True)
 def libraries():
-    """They are loaded, and garbage collection leaves them alone, as the lab has it."""
+    """They are loaded; threads take turns and garbage is collected as in the lab."""
     import transformers.modeling_utils  # noqa: F401
 
     gc.collect()
     gc.freeze()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     yield
+    sys.setswitchinterval(interval)
     gc.unfreeze()
 
 

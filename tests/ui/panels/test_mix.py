@@ -7,10 +7,12 @@ import torch
 import transformers
 
 from lora_lab.formats.verify import export
+from lora_lab.measured import DirectionsRecord
 from lora_lab.presets import starting_config
-from lora_lab.records import State
+from lora_lab.records import SpectrumRecord, State, StateRecord
 from lora_lab.ui.panels.directions import DirectionsPanel
 from lora_lab.ui.panels.mix import MixPanel
+from lora_lab.ui.session.standing import Standing
 from tests.formats.adapters import weights_of
 from tests.models import tiny
 from tests.ui.seen import buttons, named, put, words
@@ -148,6 +150,38 @@ def test_what_does_not_fit_is_said_and_the_rest_stays(qtbot, lab, folder):
     assert loss(qtbot, panel) == pytest.approx(dense_loss(lab, folder, {"one": 1}), rel=1e-3)
     panel.add(str(folder / "one"))
     assert any("is here already" in text for text in words(panel))
+
+
+@pytest.mark.parametrize("when", ["at rest", "with the end", "before its answer", "hidden"])
+def test_directions_are_of_the_last_step_whenever_its_spectrum_came(qtbot, when):
+    """Asked again: after the rest between two answers, after an answer, on being seen again."""
+    panel, asked = DirectionsPanel(), []
+    qtbot.addWidget(panel)
+    standing = Standing()
+    panel.follow(standing)
+    panel.command_asked.connect(asked.append)
+    panel.layer_combo.addItem("layer")
+    standing.state = State.RUNNING
+    panel.show()  # which asks
+    answer = DirectionsRecord(1, "layer", 1, (), "", False, 0, "", seconds=1e3)
+    spectrum = SpectrumRecord(2, ())
+    ended = StateRecord(State.FINISHED, 2)
+    if when != "before its answer":
+        panel.receive([answer])
+    if when == "hidden":
+        panel.hide()
+    panel.receive([spectrum] if when == "at rest" else [spectrum, ended])
+    assert len(asked) == 1 + (when == "with the end")
+    if when == "at rest":
+        panel.receive([ended])
+    standing.state = State.FINISHED
+    if when == "before its answer":
+        panel.receive([answer])
+    if when == "hidden":
+        panel.show()
+    assert len(asked) == 2
+    panel.receive([answer])
+    assert len(asked) == 2
 
 
 def test_directions_follow_the_layer_that_is_chosen_and_the_training(qtbot, lab, folder):
