@@ -7,10 +7,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.autograd.function import once_differentiable
 
 from lora_lab.adapters import LoRALayer
-from lora_lab.blocks.gemm import product
+from lora_lab.blocks.frozen_linear import linear
 
 
 class Places:
@@ -44,44 +43,11 @@ class LowRankBeside(nn.Module):
         self.A = self.B = self.scaling = torch.empty(0)  # (K, R, in), (K, out, R), (K, 1, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        base = self.base_layer
-        rows = x.reshape(-1, x.shape[-1])
-        y = _Beside.apply(rows, base.weight, base.bias, self.A, self.B, self.scaling)
+        base, copies = self.base_layer, len(self.A)
+        rows = x.reshape(copies, -1, x.shape[-1])  # those of one copy after those of another
+        low = torch.bmm(rows, self.A.mT) * self.scaling  # (K, n, R)
+        y = torch.baddbmm(linear(rows, base.weight, base.bias), low, self.B.mT)
         return y.view(*x.shape[:-1], -1)
-
-
-class _Beside(torch.autograd.Function):
-    """The sum in one node: its backward makes no gradient of W, and no tensor twice."""
-
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: torch.Tensor,  # (n, in), the rows of one copy after those of another
-        W: torch.Tensor,
-        b: torch.Tensor | None,
-        A: torch.Tensor,
-        B: torch.Tensor,
-        scaling: torch.Tensor,
-    ) -> torch.Tensor:
-        rows = x.view(A.shape[0], -1, x.shape[-1])  # (K, n/K, in)
-        low = torch.bmm(rows, A.mT).mul_(scaling)
-        y = product(x, W, b)
-        y.view(A.shape[0], -1, W.shape[0]).baddbmm_(low, B.mT)
-        ctx.save_for_backward(x, low, W, A, B, scaling)
-        return y
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, low, W, A, B, scaling = ctx.saved_tensors
-        dy, shape = dy.contiguous(), (A.shape[0], -1, x.shape[-1])
-        rows, of_rows = x.view(shape), dy.view(A.shape[0], -1, W.shape[0])
-        g = torch.bmm(of_rows, B).mul_(scaling)  # (K, n/K, R)
-        dx = None
-        if ctx.needs_input_grad[0]:
-            dx = product(dy, W.t())
-            dx.view(shape).baddbmm_(g, A)
-        return dx, None, None, torch.bmm(g.mT, rows), torch.bmm(of_rows.mT, low), None
 
 
 class Copy:

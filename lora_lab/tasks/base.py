@@ -128,6 +128,13 @@ class Task:
         """The scalar to minimise on one part of a batch; differentiable."""
         raise NotImplementedError
 
+    def losses(self, model: nn.Module, batch: Any, count: int) -> torch.Tensor | None:
+        """The `loss` (count) of as many copies of a model at once; None: it is found one by one.
+
+        `model` answers the rows of all copies, those of one after those of another.
+        """
+        return None
+
     def evaluate(
         self, model: nn.Module, should_stop: Callable[[], bool] = never
     ) -> Evaluation | None:

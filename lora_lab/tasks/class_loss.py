@@ -24,10 +24,22 @@ class ClassLoss:
 
     def __call__(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """The scalar loss of `logits` (n, classes) for `labels` (n) of int64."""
+        return self._cross_entropy(logits, labels, "mean")
+
+    def each(self, logits: torch.Tensor, labels: torch.Tensor, count: int) -> torch.Tensor:
+        """The losses (count) for the same labels (n): `logits` (count·n, classes), one by one."""
+        of_rows = self._cross_entropy(logits, labels.repeat(count), "none")
+        return of_rows.view(count, -1).sum(1) / self.weight(labels)
+
+    def _cross_entropy(
+        self, logits: torch.Tensor, labels: torch.Tensor, reduction: str
+    ) -> torch.Tensor:
         if self._weights is not None:
             self._weights = self._weights.to(logits.device)
         weights = None if self._weights is None else self._weights.to(logits.dtype)
-        return F.cross_entropy(logits, labels, weights, label_smoothing=self._smoothing)
+        return F.cross_entropy(
+            logits, labels, weights, reduction=reduction, label_smoothing=self._smoothing
+        )
 
     def weight(self, labels: np.ndarray | torch.Tensor) -> float:
         """What rows of these classes count in the mean over a batch."""

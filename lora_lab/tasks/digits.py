@@ -133,6 +133,11 @@ class DigitsTask(Task):
         images, labels = batch
         return self._class_loss(model(images), labels)
 
+    def losses(self, model: nn.Module, batch: Batch, count: int) -> torch.Tensor:
+        images, labels = batch
+        answers = model(images.repeat(count, *[1] * (images.dim() - 1)))
+        return self._class_loss.each(answers, labels, count)
+
     def weight(self, part: Batch) -> float:
         return self._class_loss.weight(part[1])
 

@@ -48,6 +48,7 @@ def one_thread():
     ({}, 1e-5),
     ({"dtype": "float64"}, 1e-13),
     ({"max_grad_norm": 0.05, "warmup_steps": 20}, 2e-5),
+    ({"label_smoothing": 0.1, "class_weights": "balanced"}, 1e-5),
 ])  # fmt: skip
 def test_a_stack_makes_the_steps_of_the_lanes_but_for_rounding(settings, within):
     apart, together = (raced(lanes(**settings), stacked) for stacked in (False, True))

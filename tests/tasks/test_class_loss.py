@@ -48,6 +48,9 @@ def test_a_classifiers_loss_is_torchs_with_these_arguments(settings):
     total = sum(loss.weight(y) for _, y in pieces)
     parts = sum(loss.weight(y) / total * loss(x, y) for x, y in pieces)
     assert parts.item() == pytest.approx(wanted.item(), rel=1e-6)
+    copies = [logits, 2 * logits, -logits]
+    each = loss.each(torch.cat(copies), labels, 3)
+    assert each.tolist() == pytest.approx([loss(x, labels).item() for x in copies], rel=1e-6)
 
 
 def texts(folder, **settings):
