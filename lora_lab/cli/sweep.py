@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-import time
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -119,7 +117,7 @@ def sweep(
     validation loss; a star marks the runs that no other beats in both loss and parameters.
     """
     with plain_errors():
-        from lora_lab import paths
+        from lora_lab.cluster.sent import new_sweep, sweeps
         from lora_lab.cluster.sweep import where
         from lora_lab.runs.queue import DONE, PRUNED, WAITING, Queue
         from lora_lab.runs.search import Search
@@ -129,10 +127,9 @@ def sweep(
             "rank": rank, "alpha": alpha, "learning_rate": learning_rate, "variant": variant,
             "init": init, "targets": targets,
         }  # fmt: skip
-        sweeps = paths.user_data() / "sweeps"
         if continued is not None and not continued.exists() and continued.name == str(continued):
-            continued = sweeps / continued
-        folder = continued or _free(sweeps / time.strftime("%Y%m%d-%H%M%S"))
+            continued = sweeps() / continued
+        folder = continued or new_sweep()
         runs: tuple[RunConfig, ...] = ()
         plan = None
         if search is None and continued is None and (trials or prune):
@@ -191,31 +188,24 @@ def _trained(
     queue: Any, searches: Any, known: Any, cluster: str | None, how: tuple[str, int, bool, bool]
 ) -> int:
     """Train the queue, here or on a cluster; the number of the signal that ended it, or 0."""
-    from lora_lab import paths
-
     storage, cpus, stop, restore = how
     if known is None and not cluster:
         from lora_lab.cli.queue_runs import run_queue
 
         return run_queue(queue, searches, err)
     from lora_lab.cli.cluster_sweep import attached, follow, sent
+    from lora_lab.cluster.sent import sweeps
 
     if known is None:
         return follow(sent(queue, str(cluster), storage, cpus), queue)
     if all(item.ended for item in queue.items) and not (stop or restore):
         return 0
-    if queue.folder.resolve().parent != (paths.user_data() / "sweeps").resolve() and not cluster:
+    if queue.folder.resolve().parent != sweeps().resolve() and not cluster:
         raise LabError(
             f"{queue.folder} is no folder of the lab's own, and names the cluster {known.address}. "
             f"Say --cluster {known.address} where your token may be sent there."
         )
     return follow(attached(queue, known, cluster, stop, restore), queue)
-
-
-def _free(folder: Path) -> Path:
-    """`folder`, or one beside it where another sweep of this second has it."""
-    taken = (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
-    return next(path for path in itertools.chain((folder,), taken) if not path.exists())
 
 
 def _asked(address: str, storage: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import lora_lab
 from lora_lab.atomic import make_folder, write_file
+from lora_lab.cluster.checking import same_version
 from lora_lab.cluster.order import VARIABLE, Order
 from lora_lab.cluster.relay import Relay, told
 from lora_lab.cluster.trial import Trial
@@ -32,7 +33,7 @@ def main() -> int:
     """Run the order to its end; whether it came to it, as a program's exit code."""
     try:
         order = Order.read(os.environ.get(VARIABLE, ""))
-        _check(order)
+        same_version(lora_lab.__version__, order.version)
         lock = RunLock(_kept(order))
         lock.take()
     except LabError as error:
@@ -48,15 +49,6 @@ def main() -> int:
         lock.release()
     _say(told(complete=True))
     return 0
-
-
-def _check(order: Order) -> None:
-    """Raises LabError where another lab has asked."""
-    if order.version != lora_lab.__version__:
-        raise LabError(
-            f"The cluster has lora-lab {lora_lab.__version__}, and {order.version} asks. Install "
-            "the same version on both."
-        )
 
 
 def _kept(order: Order) -> Path:

@@ -58,8 +58,11 @@ class Mirror:
                     continue
                 if isinstance(facts, dict):
                     self._take(facts)
-        for run in self._runs.values():
+        for id, run in self._runs.items():
             run.flush()
+            item = self._queue.find(id)
+            if item is not None and not item.ended:
+                self._queue.note(id, keep=False, **run.reached)
         return bool(new)
 
     def again(self) -> None:
@@ -186,6 +189,13 @@ class _Run:
                 case {"record": "ResumedRecord", "step": int(step)}:
                     self.step = step
         self._rows += rows
+
+    @property
+    def reached(self) -> dict[str, Any]:
+        """How far it is, as facts of its item."""
+        best = self.best if self.best < math.inf else math.nan
+        return {"step": self.step, "max_steps": self._goal or 0, "best": best,
+                "parameters": self.parameters, "seconds": self._seconds}  # fmt: skip
 
     def flush(self) -> None:
         """Write what was added; raises LabError."""

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lora_lab.atomic import write_file
+from lora_lab.cluster.checking import lacking
 from lora_lab.cluster.jobs import (
     SUCCEEDED,
     Cluster,
@@ -33,6 +34,15 @@ FILE = "cluster.json"  # in the folder of the queue
 COMMAND = "python -m lora_lab.cluster.driver"
 SOON, LATE = 1.0, 10.0  # seconds between two questions
 SIZE = 500_000  # bytes of a log that are worth another second of waiting
+
+
+class CutOffError(LabError):
+    """A job is over before its runs are, and another can go on where it was."""
+
+    def __init__(self, words: str, way: str) -> None:
+        """`way`: how a person goes on, at a shell."""
+        super().__init__(f"{words} {way}")
+        self.words = words
 
 
 class Where(Door):
@@ -116,7 +126,8 @@ class ClusterSweep:
             if self.complete:
                 self.ended = True
                 return
-            raise LabError(self._forgotten()) from None
+            self._let_wait()
+            raise self._forgotten() from None
         except (UnreachableError, RefusedError) as error:
             self.trouble, self.wait = f"{error} Asking again.", min(LATE, 2 * self.wait)
             return
@@ -134,7 +145,7 @@ class ClusterSweep:
         try:
             self._cluster.stop(self.job)
         except ForgottenError:
-            raise LabError(self._forgotten()) from None
+            raise self._forgotten() from None
 
     def restore(self) -> None:
         """Begin another job that goes on where the one before was cut off; raises LabError."""
@@ -172,31 +183,31 @@ class ClusterSweep:
         self.close()
         if status == SUCCEEDED and self._mirror.complete:
             return
-        for item in self._queue.items:
-            if item.state == RUNNING:
-                self._queue.note(item.id, state=WAITING)
+        self._let_wait()
         if self._mirror.refused:
             raise LabError(self._mirror.refused)
         if status == "STOPPED":
             return
-        for name in ("lora_lab", "ray"):
-            if f"No module named '{name}" in log:
-                raise LabError(
-                    f"The python that the cluster starts jobs with has no {name}. Install it "
-                    "there: pip install 'lora-lab[cluster]'."
-                )
+        if words := lacking(log):
+            raise LabError(words)
         line = message.strip().splitlines()[0] if message.strip() else status.lower()
         line = line.partition(", last available logs")[0].rstrip(".")[:300]  # Ray's, which follow
-        raise LabError(f"The job {self.job} has ended early: {line}. {self._again('there')}")
+        raise CutOffError(f"The job {self.job} has ended early: {line}.", self._again("there"))
 
-    def _forgotten(self) -> str:
+    def _let_wait(self) -> None:
+        """The runs that were going wait for another job."""
+        for item in self._queue.items:
+            if item.state == RUNNING:
+                self._queue.note(item.id, state=WAITING)
+
+    def _forgotten(self) -> CutOffError:
         place = self._known.place
         files = (
             f"its files are in {place} there" if place else "it had not said where its files are"
         )
-        return (
-            f"The cluster at {self._cluster.address} has forgotten the job {self.job}; {files}. "
-            f"{self._again('from them')}"
+        return CutOffError(
+            f"The cluster at {self._cluster.address} has forgotten the job {self.job}; {files}.",
+            self._again("from them"),
         )
 
     def _again(self, how: str) -> str:

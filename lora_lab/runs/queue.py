@@ -131,6 +131,10 @@ class Queue:
         new = (replace(new_item(config, max_steps), **facts) for config in configs)
         self._keep((*self.items, *new))
 
+    def put_back(self, items: Iterable[Item]) -> None:
+        """Put items at the end that were removed."""
+        self._keep((*self.items, *items))
+
     def remove(self, ids: Iterable[str]) -> None:
         """Take items out; what runs stays, and so do the folders of runs."""
         gone = set(ids)
@@ -168,6 +172,11 @@ class Queue:
             reason = system_reason(error)
             raise LabError(f"The queue was not written to {self.folder}: {reason}.") from error
         self.items = items
+
+
+def items_of(folder: Path) -> tuple[Item, ...]:
+    """What stands in the file of a queue, whoever has the queue; raises LabError."""
+    return tuple(_read(folder / FILE))
 
 
 def new_folder(item: Item) -> Path:

@@ -84,6 +84,7 @@ def run(
         gc.freeze()  # what the window is made of stays: no later search goes through it
         gc.enable()
         window.flows.runs.look_for_interrupted()
+        window.flows.cluster.find_again()
         if data or not window.flows.queue.find_again(begin):
             begin()
 

@@ -34,3 +34,22 @@ def work(head, id, validations=None, place=None):
         lines.append(told(complete=True))
         head.end(id, "SUCCEEDED")
     head.logs[id] = "some words of Ray\n" + "".join(lines)
+
+
+def pretend(head, id, ended=True, place="/nowhere/that/is/here", first=()):
+    """Tell of runs that nobody has trained: `first`, ten steps, a validation, and an end."""
+    lines = [told(version="0", place=place)]
+    for name, _ in order_of(head, id).runs:
+        rows = [
+            *first,
+            *({"record": "StepRecord", "step": n, "loss": 1.0 / n, "learning_rate": 1e-3,
+               "seconds": 0.1 * n} for n in range(1, 11)),
+            {"record": "EvalRecord", "step": 10, "enabled": True, "loss": 0.25},
+        ]  # fmt: skip
+        lines.append(told(item=name, run=f"{name}-0", rows=rows))
+        if ended:
+            lines.append(told(item=name, run=f"{name}-0", state="done", message="", summary={}))
+    if ended:
+        lines.append(told(complete=True))
+        head.end(id, "SUCCEEDED")
+    head.logs[id] = "".join(lines)

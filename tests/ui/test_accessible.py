@@ -31,6 +31,7 @@ from lora_lab.ui.help.describe import description_page
 from lora_lab.ui.open.dialog import OpenDialog
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.preview import feed, samples
+from lora_lab.ui.queue.cluster_dialog import ClusterDialog
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.saves_dialog import SavesDialog
 from lora_lab.ui.train.targets_dialog import TargetsDialog
@@ -81,6 +82,7 @@ DIALOGS = {
     "targets": lambda window: TargetsDialog(
         window.sessions_loaded.adaptable, frozenset({"fc1"}), frozenset({"fc1"}), (), window
     ),
+    "cluster": ClusterDialog,
     "compare": lambda window: CompareRunsDialog([], window),
     "about": about_page,
     "shortcuts": lambda window: shortcuts_page(window, window.commands.menus),

@@ -10,6 +10,7 @@ from PySide6.QtGui import QKeySequence, QShortcut
 from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
+    QMenu,
     QPushButton,
     QSplitter,
     QVBoxLayout,
@@ -39,6 +40,7 @@ class QueueDialog(QDialog):
     reuse_requested = Signal(object)  # RunConfig
     old_runs_requested = Signal()
     end_search_requested = Signal()
+    cluster_requested = Signal()
     activated = Signal()  # the person has come to this window: the docks may have moved meanwhile
 
     def __init__(
@@ -64,6 +66,12 @@ class QueueDialog(QDialog):
         self.status.setWordWrap(True)
         self.start_button = self._button("", self._switch)
         self.start_button.setProperty("role", "primary")
+        self.place_button = self._button(tr("Run on"), lambda: None)
+        self.place_button.setToolTip(tr("Where the waiting runs are trained"))
+        places = QMenu(self.place_button)
+        places.addAction(tr("This machine"), self.start_requested.emit)
+        places.addAction(tr("Cluster…"), self.cluster_requested.emit)
+        self.place_button.setMenu(places)
         self.abort_button = self._button(tr("A&bort this run"), self.abort_requested.emit)
         self.up_button = self._button(tr("&Up"), lambda: self._move(-1), "Alt+Up")
         self.down_button = self._button(tr("Do&wn"), lambda: self._move(+1), "Alt+Down")
@@ -193,6 +201,7 @@ class QueueDialog(QDialog):
         both.setStretchFactor(1, 2)
         row = QHBoxLayout()
         row.addWidget(self.start_button)
+        row.addWidget(self.place_button)
         row.addWidget(self.abort_button)
         row.addSpacing(12)
         for button in (self.up_button, self.down_button, self.remove_button, self.clear_button):

@@ -69,6 +69,7 @@ class QueueFlow(QObject):
         self.runner: QueueRunner | None = None
         self._behind: list[str] = []  # runs that the queue has put behind the present one
         self.dialog: QueueDialog | None = None
+        self.to_cluster: Callable[[], object] = lambda: None  # a person would send runs to one
         self.old_runs: OldRunsDialog | None = None
         self._soon = QTimer(self, singleShot=True, interval=SHOW_MS)
         self._soon.timeout.connect(lambda: self.dialog.isVisible() and self._show())
@@ -198,20 +199,21 @@ class QueueFlow(QObject):
         dialog.start_requested.connect(runner.start)
         dialog.pause_requested.connect(runner.pause)
         dialog.abort_requested.connect(runner.abort)
-        dialog.remove_requested.connect(lambda ids: self._change(lambda: queue.remove(ids)))
-        dialog.move_requested.connect(lambda id, row: self._change(lambda: queue.place(id, row)))
-        dialog.reuse_requested.connect(self._reuse)
+        dialog.remove_requested.connect(lambda ids: self.change(lambda: queue.remove(ids)))
+        dialog.move_requested.connect(lambda id, row: self.change(lambda: queue.place(id, row)))
+        dialog.reuse_requested.connect(lambda config: self._open(New(config)))
         dialog.old_runs_requested.connect(self._show_old_runs)
         dialog.builder.grid_requested.connect(lambda configs: self._add(configs, self._steps))
         dialog.builder.search_requested.connect(
-            lambda plan: self._change(lambda: runner.searches.add(plan))
+            lambda plan: self.change(lambda: runner.searches.add(plan))
         )
-        dialog.end_search_requested.connect(lambda: self._change(runner.searches.end))
+        dialog.end_search_requested.connect(lambda: self.change(runner.searches.end))
         dialog.builder.docks_requested.connect(self._add_docks)
+        dialog.cluster_requested.connect(lambda: self.to_cluster())
         dialog.activated.connect(self._show_base)
         return True
 
-    def _change(self, change: Callable[[], None]) -> None:
+    def change(self, change: Callable[[], None]) -> None:
         """Change the queue; what cannot be written is told, and the queue stays as it was."""
         try:
             change()
@@ -221,7 +223,7 @@ class QueueFlow(QObject):
         self._show_search()
 
     def _add(self, configs: Sequence[RunConfig], max_steps: int = 0) -> None:
-        self._change(lambda: self.runner.queue.add(configs, max_steps))
+        self.change(lambda: self.runner.queue.add(configs, max_steps))
 
     def _add_docks(self) -> None:
         try:
@@ -235,9 +237,6 @@ class QueueFlow(QObject):
         if config is None:
             raise LabError(self.tr("Nothing is open."))
         return self._requested(config)
-
-    def _reuse(self, config: RunConfig) -> None:
-        self._open(New(config))
 
     def _on_changed(self) -> None:
         self.ended.emit()
@@ -308,7 +307,8 @@ class QueueFlow(QObject):
     def _show_old_runs(self) -> None:
         if self.old_runs is None:
             self.old_runs = OldRunsDialog(self.dialog)
-            self.old_runs.open_requested.connect(lambda path: self._use_old(path, self._reuse))
+            reuse = self.dialog.reuse_requested.emit
+            self.old_runs.open_requested.connect(lambda path: self._use_old(path, reuse))
             self.old_runs.add_requested.connect(
                 lambda path: self._use_old(path, lambda config: self._add([config]))
             )

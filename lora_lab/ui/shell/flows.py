@@ -30,6 +30,7 @@ from lora_lab.ui.open.adapter_flow import AdapterFlow
 from lora_lab.ui.open.flow import OwnFlow
 from lora_lab.ui.open.opened_files import OpenedFiles
 from lora_lab.ui.open.recent_menu import RecentFlow
+from lora_lab.ui.queue.cluster_flow import ClusterFlow
 from lora_lab.ui.queue.flow import QueueFlow
 from lora_lab.ui.runs.back_flow import BackFlow
 from lora_lab.ui.runs.background_flow import BackgroundFlow
@@ -88,6 +89,8 @@ class Flows(QObject):
         self.queue = QueueFlow(
             sessions, self.overlays, notices, window.requested_config, window.begin, window
         )
+        self.cluster = ClusterFlow(self.queue, notices, window)
+        self.queue.to_cluster = self.cluster.start
         self.queue.continues = lambda: window.leaving.continues
         window.leaving.queued = lambda: self.queue.on
         self.plots = PlotsFlow(sessions, window.panels, notices, window)
@@ -115,8 +118,8 @@ class Flows(QObject):
         self._closing = (
             self.export, self.merge, self.workshop, self.own, self.back, self.runs, self.overlays,
             self.plots, self.bench, self.intruders, self.opened_files, self.help, self.rate,
-            self.hint, self.background, self.queue, self.end_note, self.adapter, self.health,
-            self.ear, self.learn,
+            self.hint, self.background, self.cluster, self.queue, self.end_note, self.adapter,
+            self.health, self.ear, self.learn,
         )  # fmt: skip
         self.announcer = Announcer(sessions, notices, window)
         self._connect(window)

@@ -1,0 +1,91 @@
+"""The sweeps that are on clusters: the list of them, a new one sent, an old one followed again."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lora_lab import paths
+from lora_lab.cluster.jobs import Cluster, UnreachableError
+from lora_lab.cluster.sweep import FILE, ClusterSweep, where
+from lora_lab.config import RunConfig
+from lora_lab.errors import LabError
+from lora_lab.runs.queue import Item, Queue, items_of
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One sweep: its folder, the head that it was sent to, and what is known here of its runs."""
+
+    folder: Path
+    address: str
+    items: tuple[Item, ...]
+    flaw: str = ""  # why it cannot be read
+
+
+def sweeps() -> Path:
+    """Where the sweeps of this person are, each in a folder of its own."""
+    return paths.user_data() / "sweeps"
+
+
+def new_sweep() -> Path:
+    """A folder for a sweep that begins now; another one of this second may have been made."""
+    folder = sweeps() / time.strftime("%Y%m%d-%H%M%S")
+    taken = (folder.with_name(f"{folder.name}-{n}") for n in itertools.count(2))
+    return next(path for path in itertools.chain((folder,), taken) if not path.exists())
+
+
+def sent_sweeps() -> list[Sent]:
+    """Those that were sent to a cluster, the newest first; a damaged one says what is wrong."""
+    found = []
+    with suppress(OSError):
+        for folder in sorted(sweeps().iterdir(), reverse=True):
+            if not (folder / FILE).is_file():
+                continue
+            try:
+                known = where(folder)
+                if known is not None:
+                    found.append(Sent(folder, known.address, items_of(folder)))
+            except LabError as error:
+                found.append(Sent(folder, "", (), str(error)))
+    return found
+
+
+def send(
+    folder: Path, configs: Sequence[RunConfig], cluster: Cluster, storage: str, cpus: int
+) -> tuple[Queue, ClusterSweep]:
+    """A new sweep of these runs in `folder`; raises LabError, and then nothing was sent.
+
+    Where the answer was lost on its way, nobody can say that: then the folder stays, and whoever
+    follows the sweep learns it.
+    """
+    queue = Queue(folder)
+    try:
+        queue.add(configs)
+        return queue, ClusterSweep.send(queue, cluster, storage, cpus)
+    except LabError as error:
+        queue.close()
+        if not (isinstance(error, UnreachableError) and (folder / FILE).exists()):
+            shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def attach(folder: Path, cluster: Cluster, restore: bool) -> tuple[Queue, ClusterSweep]:
+    """Follow the sweep in `folder` again, or begin another job that goes on; raises LabError."""
+    queue = Queue(folder)
+    try:
+        known = where(folder)
+        if known is None:
+            raise LabError(f"The sweep in {folder} was begun here, not on a cluster.")
+        sweep = ClusterSweep.attach(queue, known, cluster)
+        if restore:
+            sweep.restore()
+    except LabError:
+        queue.close()
+        raise
+    return queue, sweep

@@ -1,0 +1,119 @@
+"""From the window to a cluster on loopback that answers as Ray does."""
+
+import pytest
+from PySide6.QtTest import QTest
+
+from lora_lab import paths
+from lora_lab.config import changed
+from lora_lab.presets import get_preset
+from lora_lab.records import State
+from lora_lab.runs.listing import summary_of
+from lora_lab.runs.queue import DONE, WAITING, Queue
+from lora_lab.ui.queue import cluster_flow, follower
+from lora_lab.ui.style.settings import settings
+from tests.cluster.fake_head import TOKEN, fake_head
+from tests.cluster.over_there import pretend
+
+
+@pytest.fixture
+def head(monkeypatch):
+    monkeypatch.setenv("LORA_LAB_CLUSTER_TOKEN", TOKEN)
+    with fake_head() as found:
+        yield found
+
+
+@pytest.fixture
+def flow(qtbot, window, presets, head, monkeypatch):
+    """The window of clusters over a queue of two."""
+    for module in (cluster_flow, follower):
+        monkeypatch.setattr(module, "PATIENCE", 60.0)
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED)
+    window.commands.queue.trigger()
+    config = changed(get_preset("known-rank").config, max_steps=10)
+    window.flows.queue.runner.queue.add([config, changed(config, seed=1)])
+    window.flows.queue.dialog.cluster_requested.emit()
+    window.flows.cluster.dialog.address.setText(head.address)
+    return window.flows.cluster
+
+
+def waiting(window):
+    return [item.state for item in window.flows.queue.runner.queue.items]
+
+
+def send(qtbot, flow):
+    """Send the queue; the sweep's name, and who follows it."""
+    flow.dialog.send_button.click()
+    (name,) = flow.followers
+    qtbot.waitUntil(lambda: flow.dialog.answer.text() == "Sent, runs: 2")
+    return name, flow.followers[name]
+
+
+def shown(flow):
+    return [item.state for item in flow.dialog.table.queue.rows]
+
+
+def test_what_is_sent_leaves_the_queue_and_its_runs_come_back(qtbot, window, flow, head):
+    head.begin = pretend  # as soon as it is there, to its end
+    name, follower = send(qtbot, flow)
+    assert waiting(window) == []
+    qtbot.waitUntil(lambda: not follower.following)
+    assert shown(flow) == [DONE, DONE]
+    assert not flow.dialog.follow_button.isEnabled()
+    runs = [summary_of(path) for path in paths.runs().iterdir()]
+    assert [(run.step, run.best) for run in runs] == [(10, 0.25)] * 2
+    assert settings().value(cluster_flow.FOLLOWED) == ""
+    assert settings().value(cluster_flow.ADDRESS) == head.address
+    for path in paths.user_data().rglob("*"):
+        assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
+    Queue(paths.user_data() / "sweeps" / name).close()  # nobody holds it
+
+
+def test_a_sweep_is_let_go_found_again_stopped_restored_and_forgotten(qtbot, window, flow, head):
+    name, follower = send(qtbot, flow)
+    follower.close()  # as with the window
+    assert settings().value(cluster_flow.FOLLOWED) == name
+    flow.dialog.follow_button.click()
+    qtbot.waitUntil(flow.dialog.stop_button.isEnabled)
+    flow.dialog.stop_button.click()
+    qtbot.waitUntil(flow.dialog.restore_button.isEnabled)
+    assert [job["status"] for job in head.jobs.values()] == ["STOPPED"]
+    head.begin = lambda head, id: pretend(head, id, ended=False)
+    flow.dialog.restore_button.click()
+    qtbot.waitUntil(lambda: any(item.run for item in flow.followers[name].seen.items))
+    assert [(item.step, item.best) for item in flow.followers[name].seen.items] == [(10, 0.25)] * 2
+    job = list(head.jobs)[1]
+    head.jobs.clear()
+    flow.followers[name].look()
+    qtbot.waitUntil(lambda: not flow.followers[name].following)
+    assert flow.dialog.status.text().endswith(
+        f"has forgotten the job {job}; its files are in /nowhere/that/is/here there."
+    )
+    assert flow.dialog.restore_button.property("role") == "primary"
+    assert shown(flow) == [WAITING, WAITING]
+
+
+def checked(qtbot, flow):
+    flow.dialog.check_button.click()
+    qtbot.waitUntil(flow.dialog.check_button.isEnabled)
+    return flow.dialog.answer.text()
+
+
+def test_who_answers_is_said_and_what_cannot_be_sent_waits_here_again(
+    qtbot, window, flow, head, monkeypatch
+):
+    head.answer = (200, {"Content-Type": "text/html"}, "<html>")
+    assert "a web page" in checked(qtbot, flow)
+    flow.dialog.send_button.click()
+    qtbot.waitUntil(lambda: bool(waiting(window)) and flow.dialog.send_button.isEnabled())
+    assert "a web page" in flow.dialog.answer.text()
+    assert waiting(window) == [WAITING, WAITING]
+    assert not flow.followers
+    assert not list((paths.user_data() / "sweeps").iterdir())
+    head.answer = None
+    QTest.keyClicks(flow.dialog.token, "wrong")
+    assert "refuses the token" in checked(qtbot, flow)
+    flow.dialog.token.clear()
+    flow.dialog.address.setText("http://127.0.0.1:1")
+    assert "Nothing answers at" in checked(qtbot, flow)
+    assert not head.jobs
