@@ -130,3 +130,4 @@ class DataRecord(Record):
     class_counts: tuple[int, ...] = ()  # training rows per class
     validation_counts: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()  # what was skipped, guessed, or looks wrong
+    epoch_steps: int = 0  # where tokens bound the batches, about; 0: rows and batch size say it

@@ -227,11 +227,15 @@ def steps_per_epoch(rows: int, batch_size: int) -> int:
     return max(1, math.ceil(rows / batch_size))
 
 
-def with_steps(config: RunConfig, rows: int) -> RunConfig:
-    """`config` with the number of steps that its epochs make; the same `hyper` object."""
+def with_steps(config: RunConfig, rows: int, epoch_steps: int = 0) -> RunConfig:
+    """`config` with the number of steps that its epochs make; the same `hyper` object.
+
+    `epoch_steps` are those of one epoch where tokens bound the batches, and 0 elsewhere.
+    """
     if config.epochs is None or not rows:
         return config
-    steps = max(1, math.ceil(config.epochs * steps_per_epoch(rows, config.batch_size)))
+    epoch = epoch_steps or steps_per_epoch(rows, config.batch_size)
+    steps = max(1, math.ceil(config.epochs * epoch))
     return config.model_copy(update={"max_steps": steps})
 
 

@@ -82,12 +82,12 @@ class TaskInfo:
 
 # What settings of rows and models of one's own are to the tasks that bring theirs.
 _BROUGHT = dict.fromkeys(
-    ("columns", "max_length", "batching", "validation", "validation_data", "skip_bad_rows",
-     "checkpointing", "prompts", "base_bits"),
+    ("columns", "max_length", "batching", "batch_tokens", "validation", "validation_data",
+     "skip_bad_rows", "checkpointing", "prompts", "base_bits"),
     "the task brings its own model and rows",
 )  # fmt: skip
 _NO_TEXT = dict.fromkeys(
-    ("columns", "max_length", "batching", "prompts"), "images are no rows of text"
+    ("columns", "max_length", "batching", "batch_tokens", "prompts"), "images are no rows of text"
 )
 _ENCODER: dict[str, Any] = {  # what one begins with where texts get a head of their own
     "data_seed": 0,

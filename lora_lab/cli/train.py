@@ -70,6 +70,10 @@ def base_config(
     preset_name: str | None, task: str | None, fixed: dict[str, Any], hyper: dict[str, Any]
 ) -> RunConfig:
     """What the flags ask for, over an adapter to continue, over a preset or a task's start."""
+    if fixed.get("batch_tokens") and "batch_size" in fixed:
+        raise ConfigError(
+            "Give --batch-size or --batch-tokens, not both: one of them says where a batch ends."
+        )
     if fixed.get("adapter"):
         from lora_lab.training.from_adapter import with_adapter
 

@@ -3,54 +3,87 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Literal
 
 import numpy as np
 
 WINDOW = 50  # batches within which rows are sorted by length
+BLOCK = 2**16  # lengths that are looked at one by one together
 
 How = Literal["bucketed", "packed", "shuffled"]
 
 
 def batch_order(
-    lengths: np.ndarray, batch_size: int, seed: int, how: How, max_length: int, skip: int = 0
+    lengths: np.ndarray,
+    batch_size: int,
+    seed: int,
+    how: How,
+    max_length: int,
+    skip: int = 0,
+    budget: int = 0,
 ) -> Iterator[Sequence]:
     """Batches of row numbers without end; the last of an epoch may be smaller.
 
     "bucketed" and "shuffled" give arrays (rows) of numbers. "packed" gives lists of arrays: the
-    rows of one array stand end to end, `max_length` tokens at most. What comes is a function of
-    these arguments and of how many batches have come; the first `skip` are left out.
+    rows of one array stand end to end, `max_length` tokens at most. With a `budget` a batch has as
+    many rows as fit into so many tokens, with the padding that it has; a longer row is one by
+    itself. What comes is a function of these arguments and of how many batches have come; the
+    first `skip` are left out.
     """
     generator = np.random.default_rng(seed)
-    count = -(-len(lengths) // batch_size)  # of the batches of an epoch, however they are made
+    count = -(-len(lengths) // batch_size)  # of the batches of an epoch without a budget
     while True:
         order = generator.permutation(len(lengths))
-        if skip >= count:
+        if not budget and skip >= count:
             skip -= count
             if how == "bucketed":  # what it would have drawn as well
                 generator.permutation(count)
             continue
+        ends = _ends(order, lengths, batch_size, how, budget)
+        places = generator.permutation(len(ends)) if how == "bucketed" else np.arange(len(ends))
+        for i in places[skip:]:
+            rows = order[ends[i - 1] if i else 0 : ends[i]]
+            yield packed(rows, lengths, max_length) if how == "packed" else rows
+        skip = max(0, skip - len(ends))
+
+
+def epoch_steps(lengths: np.ndarray, seed: int, how: How, budget: int) -> int:
+    """Batches of the first epoch within a budget; another one has as many, up to some."""
+    order = np.random.default_rng(seed).permutation(len(lengths))
+    return len(_ends(order, lengths, 1, how, budget))
+
+
+def _ends(
+    order: np.ndarray, lengths: np.ndarray, batch_size: int, how: How, budget: int
+) -> list[int]:
+    """Where each batch of an epoch ends in `order`; of buckets that is sorted in place, window by
+    window, and no batch reaches into another one."""
+    if budget:
+        batch_size = max(1, int(budget / lengths.mean()))  # about
+    window = WINDOW * batch_size if how == "bucketed" else max(1, len(order))
+    ends = []
+    for start in range(0, len(order), window):
+        rows = order[start : start + window]
         if how == "bucketed":
-            yield from islice(_bucketed(order, lengths, batch_size, generator), skip, None)
+            rows[:] = rows[np.argsort(lengths[rows], kind="stable")]
+        stop = start + len(rows)
+        if budget:
+            ends += [start + end for end in _within(lengths[rows], budget, how != "packed")]
         else:
-            for start in range(skip * batch_size, len(order), batch_size):
-                rows = order[start : start + batch_size]
-                yield packed(rows, lengths, max_length) if how == "packed" else rows
-        skip = 0
+            ends += [*range(start + batch_size, stop, batch_size), stop]
+    return ends
 
 
-def _bucketed(
-    order: np.ndarray, lengths: np.ndarray, batch_size: int, generator: np.random.Generator
-) -> Iterator[np.ndarray]:
-    """The batches of one epoch; `order` is sorted in place, window by window."""
-    starts = []
-    for start in range(0, len(order), WINDOW * batch_size):
-        window = order[start : start + WINDOW * batch_size]
-        window[:] = window[np.argsort(lengths[window], kind="stable")]
-        starts += range(start, start + len(window), batch_size)
-    for i in generator.permutation(len(starts)):
-        yield order[starts[i] : starts[i] + batch_size]
+def _within(lengths: np.ndarray, budget: int, padded: bool) -> Iterator[int]:
+    """Where batches of rows of these lengths end, as they stand, the fewest in `budget` tokens."""
+    begin = widest = total = end = 0
+    for start in range(0, len(lengths), BLOCK):
+        for end, length in enumerate(lengths[start : start + BLOCK].tolist(), start):
+            widest, total = max(widest, length), total + length
+            if end > begin and ((end + 1 - begin) * widest if padded else total) > budget:
+                yield end
+                begin, widest, total = end, length, length
+    yield end + 1
 
 
 def packed(rows: np.ndarray, lengths: np.ndarray, max_length: int) -> list[np.ndarray]:

@@ -44,6 +44,7 @@ def text_record(
     classes: Sequence[str] = (),
     labels: np.ndarray | None = None,
     validation_labels: np.ndarray | None = None,
+    epoch_steps: int = 0,
 ) -> DataRecord:
     """What became of a table: its first rows as tokens, lengths, cuts, and classes if it has any.
 
@@ -71,6 +72,7 @@ def text_record(
         columns=table.columns,
         roles=mapping.roles,
         train_rows=len(train),
+        epoch_steps=epoch_steps,
         validation_rows=len(held_out),
         rows=tuple(rows),
         lengths=lengths,

@@ -81,7 +81,8 @@ class SharedBase:
             update={"model": self.config.model, "pretraining": self.config.pretraining}
         )
         model = self.bare()
-        reach, config = Reach.of(model).targeted(with_steps(config, self.task.rows), named=False)
+        config = with_steps(config, self.task.rows, self.task.epoch_steps)
+        reach, config = Reach.of(model).targeted(config, named=False)
         experiment = Experiment.over(
             model, config, self.task, self.device, reach, self._fingerprint, base=self._name
         )

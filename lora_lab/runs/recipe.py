@@ -64,6 +64,7 @@ INSTALLED = {
 COMMENTS = {
     "LEGS": "from a step on: first and last step of the LR schedule",
     "B_RATE_RATIO": "learning rate of lora_B over that of lora_A (LoRA+)",
+    "BATCH_TOKENS": "of a batch at most, with its padding",
     "ACCUMULATION": "pieces that a batch is worked off in",
     "SMOOTHING": "label smoothing; the loss on validation data is the plain one",
     "WHOLE": "layers that are fully trained",
@@ -237,7 +238,11 @@ def _settings(story: Story, problem: Problem, edits: Edits) -> str:
         "DEVICE": first(config.device),
         "SEED": config.seed,
         "STEPS": story.last_step,
-        "BATCH": config.batch_size,
+        **(
+            {"BATCH_TOKENS": config.batch_tokens}
+            if "budgeted" in problem.words
+            else {"BATCH": config.batch_size}
+        ),
         "ACCUMULATION": config.accumulation,
         "SCHEDULE": config.schedule,
         "WARMUP": config.warmup_steps,

@@ -199,6 +199,10 @@ def _texts(story: Story) -> Problem:
         values |= {"VALIDATION": config.validation, "DATA_SEED": config.split_seed}
     words = {"apart" if config.validation_data else "share"}
     words |= {"checkpointing"} if config.checkpointing else set()
+    words.add("budgeted" if config.batch_tokens else "counted")
+    packs = config.batching == "packed" and TASKS[config.task].packs
+    words.add("end_to_end" if packs else "side_by_side")
+    within = ["within"] if config.batch_tokens else []
     notes = []
     if config.skip_bad_rows:
         notes.append(
@@ -217,14 +221,16 @@ def _texts(story: Story) -> Problem:
                 f"The base {model} wants sources of equal length in a batch; there is no recipe."
             )
         values["PREFIX"] = config.source_prefix
-        parts = [reading, f"order_{order}", "alike", "padding", "seq2seq"]
+        parts = [reading, *within, f"order_{order}", "alike", "padding", "seq2seq"]
     elif task.labelled:
         values["CLASSES"] = list(data["classes"])
         apart = [] if config.validation_data else ["held_out_rows"]
-        parts = [reading, *apart, f"order_{order}", "alike", "padding", "text_classification"]
+        parts = [reading, *apart, *within, f"order_{order}", "alike", "padding"]
+        parts.append("text_classification")
     else:
         words.add("packed" if config.batching == "packed" else "in_rows")
-        parts = [reading, *SAID[data["form"]], f"order_{config.batching}", "alike", "causal_lm"]
+        parts = [reading, *SAID[data["form"]], *within, f"order_{config.batching}", "alike"]
+        parts.append("causal_lm")
     return Problem(parts, values, words, notes)
 
 

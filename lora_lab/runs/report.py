@@ -155,11 +155,13 @@ def _settings(story: Story) -> list[tuple[str, str]]:
     rate = f"{start.learning_rate:g}, {config.schedule}"
     warmup = config.warmup(config.max_steps)
     rate += f", {warmup} steps of warm-up" if warmup else ""
+    data = story.last("DataRecord")
     rows = f"{config.batch_size}"
+    if data and data.get("epoch_steps"):
+        rows = f"as many as fit into {config.batch_tokens:,} tokens"
     rows += f" in {config.accumulation} parts" if config.accumulation > 1 else ""
     clip = config.max_grad_norm if start.max_grad_norm is None else start.max_grad_norm
     ratio = config.b_rate_ratio
-    data = story.last("DataRecord")
     held = ""
     if data:
         held = f"{data['train_rows']:,} rows, {data['validation_rows']:,} validation rows"

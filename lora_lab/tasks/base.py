@@ -63,6 +63,7 @@ class Task:
     true_sigma: np.ndarray | None = None
     base: str = ""  # where the base weights come from, for people
     rows: int = 0  # training rows; 0: without end
+    epoch_steps: int = 0  # where tokens bound the batches, about; 0: rows and batch size say it
     data: DataRecord | None = None  # what was read, to look at before training
     shown: DataRecord | None = None  # the same of data that the task brings itself
     untrained: bool = False  # the base's weights are as they were drawn

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lora_lab.data.batching import batch_order, rows_by_length
+from lora_lab.data.batching import rows_by_length
 from lora_lab.data.dialogue import instruction_prompt
 from lora_lab.data.encode import encode_rows
 from lora_lab.data.preview import ROWS
@@ -86,8 +86,7 @@ class CausalLmTask(TextTask):
         self._head: Head | None = None
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[PackedRow]]:
-        how, limit = self.config.batching, self.limit
-        for batch in batch_order(self.lengths, batch_size, seed, how, limit, skip):
+        for batch in self.in_order(batch_size, seed, skip):
             yield [[int(i)] if np.ndim(i) == 0 else [int(j) for j in i] for i in batch]
 
     def parts(self, batch: list[PackedRow], count: int) -> list[tuple[TokenPart, float]]:

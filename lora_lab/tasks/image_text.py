@@ -63,8 +63,10 @@ class ImageTextTask(PretrainedTask):
         and ConfigError for what is not named or has no meaning here.
         """
         model, data = needs(config)
-        if config.keep_data or config.batching == "packed":
-            what = "A retention set" if config.keep_data else "Packing"
+        if config.keep_data or config.batching == "packed" or config.batch_tokens:
+            what = "A budget of tokens for batches"
+            if config.keep_data or config.batching == "packed":
+                what = "A retention set" if config.keep_data else "Packing"
             raise ConfigError(f"{what} is for rows of text alone. Leave it out.")
         processor = open_processor(model)
         limit = longest(config, model, processor.tokenizer)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lora_lab.data.batching import batch_order, rows_by_length
+from lora_lab.data.batching import How, rows_by_length
 from lora_lab.data.token_rows import Example
 from lora_lab.tasks.padding import Padding, fitted, inputs_of
 from lora_lab.tasks.text import Texts, TextTask
@@ -32,9 +32,12 @@ class PaddedTask(TextTask, Generic[Part]):
         self.notes = (*self.notes, *notes)
         return model
 
+    @property
+    def how(self) -> How:
+        return "shuffled" if self.config.batching == "shuffled" else "bucketed"
+
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Any]:
-        how = "shuffled" if self.config.batching == "shuffled" else "bucketed"
-        for batch in batch_order(self.lengths, batch_size, seed, how, self.config.max_length, skip):
+        for batch in self.in_order(batch_size, seed, skip):
             yield [int(i) for i in batch]
 
     def tokens(self, batch: Any) -> int:

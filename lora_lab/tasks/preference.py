@@ -15,7 +15,7 @@ from torch import nn
 
 from lora_lab.adapters.inject import adapter_layers, switched
 from lora_lab.config import RunConfig
-from lora_lab.data.batching import batch_order, rows_by_length
+from lora_lab.data.batching import rows_by_length
 from lora_lab.data.preferences import encode_pairs
 from lora_lab.errors import ConfigError
 from lora_lab.progress import Report, silent
@@ -68,8 +68,7 @@ class PreferenceTask(CausalLmTask):
         self._known: dict[tuple[int, tuple[int, ...]], torch.Tensor] = {}  # (set, rows): (2, rows)
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[list[int]]:
-        how, limit = self.config.batching, self.limit
-        for batch in batch_order(self.lengths, batch_size, seed, how, limit, skip):
+        for batch in self.in_order(batch_size, seed, skip):
             yield [int(i) for i in batch]
 
     def tokens(self, batch: list[int]) -> int:

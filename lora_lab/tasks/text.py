@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from lora_lab.config import RunConfig
-from lora_lab.data.batching import rows_by_length
+from lora_lab.data.batching import How, batch_order, epoch_steps, rows_by_length
 from lora_lab.data.duplicates import duplicate_notes
 from lora_lab.data.mapping import map_columns, unused
 from lora_lab.data.preview import text_record
@@ -149,10 +149,11 @@ class TextTask(PretrainedTask):
             source = texts_of(old)
             task.retention = RetentionSet(source, source.lengths(), cls.evaluation_tokens)
             notes = (*notes, *(f"retention set: {note}" for note in old.notes))
-        notes = (*notes, *train.duplicates(held_out))
+        notes = (*notes, *train.duplicates(held_out), *task.beyond_budget())
         task.data = text_record(
             opened, opened.mapping, tokenizer, train.examples, held_out.examples, limit, notes,
             classes=classes, labels=train.labels, validation_labels=held_out.labels,
+            epoch_steps=task.epoch_steps,
         )  # fmt: skip
         return task
 
@@ -190,6 +191,8 @@ class TextTask(PretrainedTask):
         self.rows = len(train.examples)
         self.device = torch.device("cpu")
         self.lengths = train.lengths()  # (rows): tokens of each
+        if budget := config.batch_tokens:
+            self.epoch_steps = epoch_steps(self.lengths, config.seed, self.how, budget)
 
     def open_pretrained(self, purpose: Any) -> nn.Module:
         """As in `PretrainedTask`; raises CheckpointError for tokens the model has no row for."""
@@ -218,16 +221,47 @@ class TextTask(PretrainedTask):
         del texts
         return blocks
 
+    @property
+    def how(self) -> How:
+        """How rows come to batches."""
+        return self.config.batching
+
+    def in_order(self, batch_size: int, seed: int, skip: int) -> Iterator[Sequence]:
+        """Batches of row numbers without end, as `batch_order` has them."""
+        budget = self.config.batch_tokens
+        return batch_order(self.lengths, batch_size, seed, self.how, self.limit, skip, budget)
+
     def part_tokens(self, count: int) -> int:
         """Tokens of one of `count` parts, padding included: a `count`-th of the largest batch.
 
         So the longest texts bound the memory, and short ones still go through in one piece.
         """
-        return math.ceil(self.config.batch_size * int(self.lengths.max()) / count)
+        longest, budget = int(self.lengths.max()), self.config.batch_tokens
+        most = max(longest, budget) if budget else self.config.batch_size * longest
+        return math.ceil(most / count)
+
+    def beyond_budget(self) -> Iterator[str]:
+        """What is to be said of rows that are longer than a batch may be."""
+        budget = self.config.batch_tokens
+        if budget and (longer := int((self.lengths > budget).sum())):
+            yield (
+                f"{longer:,} of {self.rows:,} rows are longer than the {budget:,} tokens of a "
+                f"batch, up to {int(self.lengths.max()):,}: each is a batch by itself"
+            )
 
     def longest_first(self, rows: int) -> list[int]:
-        """The numbers of the longest rows, of which a step takes the most memory."""
-        return [int(i) for i in np.argsort(-self.lengths, kind="stable")[:rows]]
+        """The numbers of the rows of which a step takes the most memory.
+
+        They are the longest; with a budget of tokens those next to each other that fill it best.
+        """
+        order = np.argsort(-self.lengths, kind="stable")
+        begin = 0
+        if budget := self.config.batch_tokens:
+            lengths = self.lengths[order]
+            fit = np.minimum(np.maximum(1, budget // lengths), np.arange(len(order), 0, -1))
+            begin = int(np.argmax(fit * lengths))
+            rows = int(fit[begin])
+        return order[begin : begin + rows].tolist()
 
     def looked_at(self, count: int) -> Iterator[LookedAt]:
         texts = self.held_out if len(self.held_out.examples) else self.train

@@ -131,7 +131,7 @@ class Experiment:
                 "A retention set is for models and data of your own. This task measures "
                 "forgetting class by class, or has nothing to forget."
             )
-        config = with_steps(config, task.rows)
+        config = with_steps(config, task.rows, task.epoch_steps)
         model = task.base_model()
         packed_base.check_packed(config, model)
         if config.random_weights:

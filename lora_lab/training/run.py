@@ -78,7 +78,7 @@ def run(
             report(f"Opening in {group.place.processes - 1} more", -1)
             group.open(experiment)
             rows, processes = config.batch_size, group.place.processes
-            if rows < processes:
+            if rows < processes and not config.batch_tokens:
                 yield NewsRecord(
                     experiment.step,
                     f"A batch of {rows} leaves {processes - rows} of {processes} processes without "

@@ -33,16 +33,24 @@ from sft_rivals import TRL, counted, rows_of, sft_trainer_of, trainer_of
 
 RATE, BATCH = 2e-4, 16
 EVERY = 20  # one row of so many is held out
-LAB = {"lab": {}, "lab-packed": {"batching": "packed"}, "lab-bfloat16": {"dtype": "bfloat16"}}
+LAB = {
+    "lab": {},
+    "lab-packed": {"batching": "packed"},
+    "lab-tokens": {"batch_tokens": 512},  # about as many as 16 rows of reviews.jsonl
+    "lab-tokens-1024": {"batch_tokens": 1024},
+    "lab-rows-32": {"batch_size": 32},  # about as many as those are
+    "lab-bfloat16": {"dtype": "bfloat16"},
+}
 
 
 def config_of(arguments: argparse.Namespace, **settings: Any):
     from lora_lab.presets import starting_config
 
+    settings = {"data": arguments.train, "batch_size": BATCH, **settings}
     return starting_config(
-        "causal_lm", model=arguments.model, **{"data": arguments.train, **settings},
+        "causal_lm", model=arguments.model, **settings,
         max_steps=arguments.steps, validation=0.0, warmup_steps=0, schedule="linear",
-        batch_size=BATCH, seed=arguments.seed, eval_steps=10**6, hyper={"learning_rate": RATE},
+        seed=arguments.seed, eval_steps=10**6, hyper={"learning_rate": RATE},
     )  # fmt: skip
 
 
@@ -140,7 +148,7 @@ def lab(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
                 tokens = fed[0]
             if len(losses) == config.max_steps:
                 break  # before what is measured at the end of a run
-    batches = experiment.task.batches(BATCH, config.seed)
+    batches = experiment.task.batches(config.batch_size, config.seed)
     examples = sum(len(row) for _ in losses for row in next(batches))
     loss = held_out_loss(experiment.model.to(torch.float32), arguments)
     return facts(measured, examples, tokens, loss, losses)

@@ -153,6 +153,7 @@ def test_devices_are_listed_with_the_reason_of_absence():
         (["train", "--preset", "digits", "--model", "/nowhere/x.safetensors"], "x.safetensors"),
         (["train", "--preset", "digits", "--init", "zeros"], "zeros"),
         (["train", "--preset", "digits", "--variant", "lorra"], "dora"),
+        (["train", "--preset", "digits", "--batch-size", "8", "--batch-tokens", "64"], "not both"),
         (["train", "--preset", "known-rank", "--rank", "33"], "32 or less"),
         (["train", "--preset", "digits", "--optimizer", "adam"], "sgd"),
         (["train", "--preset", "digits", "--b-rate-ratio", "0"], "b_rate_ratio"),

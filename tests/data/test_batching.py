@@ -1,15 +1,19 @@
 """Every row comes once an epoch, held out or trained on, in batches that a seed decides."""
 
 import time
-from itertools import islice
+from itertools import islice, pairwise
 
 import numpy as np
 import pytest
 
-from lora_lab.data.batching import batch_order, packed
+from lora_lab.data.batching import batch_order, epoch_steps, packed
 from lora_lab.data.split import split
 
 LENGTHS = np.random.default_rng(0).integers(3, 60, 103)
+
+
+def within(how, budget, skip=0):
+    return batch_order(LENGTHS, 1, 3, how, 64, skip, budget)
 
 
 def epoch(how, seed=0, size=8):
@@ -36,6 +40,30 @@ def test_what_is_left_out_changes_nothing_of_what_comes(how, size):
     for skip in (0, 1, 2, 12, 13, 14, 103, 104, 207, 315):
         behind = islice(batch_order(LENGTHS, size, 3, how, 64, skip), 15)
         assert [flat(batch) for batch in behind] == whole[skip : skip + 15], skip
+
+
+@pytest.mark.parametrize("how", ["bucketed", "packed", "shuffled"])
+@pytest.mark.parametrize("budget", [1, 40, 59, 130, 512, 10**6])
+def test_a_batch_has_as_many_rows_as_its_tokens_have_room_for(how, budget):
+    """Every row once an epoch; and no row of the next batch would have fit, by padded tokens."""
+    count = epoch_steps(LENGTHS, 3, how, budget)
+    batches = [flat(batch) for batch in islice(within(how, budget), count)]
+    assert sorted(i for batch in batches for i in batch) == list(range(len(LENGTHS)))
+
+    def size(rows):
+        lengths = LENGTHS[rows]
+        return lengths.sum() if how == "packed" else len(lengths) * lengths.max()
+
+    assert all(size(rows) <= budget or len(rows) == 1 for rows in batches)
+    filled = batches
+    if how == "bucketed":  # they come in another order than that in which they were filled
+        filled = sorted(batches, key=lambda rows: (LENGTHS[rows].max(), LENGTHS[rows].min()))
+    if how != "bucketed" or budget >= 130:  # else there are several windows
+        following = pairwise(filled)
+        assert all(size([*rows, others[0]]) > budget for rows, others in following)
+    for skip in (1, count - 1, count, count + 1, 3 * count + 2):
+        whole = [flat(batch) for batch in islice(within(how, budget), skip + 5)]
+        assert [flat(batch) for batch in islice(within(how, budget, skip), 5)] == whole[skip:]
 
 
 def test_millions_are_left_out_in_a_moment():

@@ -225,12 +225,15 @@ MODELS = {
     "chat": ("llama", "chat", {"batching": "shuffled", "max_grad_norm": 1.0}, {}),
     "instruction": ("llama", "instruction", {"targets": ["q_proj", "v_proj"], "max_length": 200},
                     {8: {"alpha": 4.0}}),
+    "tokens": ("llama", "text", {"batch_tokens": 70, "accumulation": 2}, {}),
+    "packed tokens": ("llama", "chat", {"batch_tokens": 90, "batching": "packed"}, {}),
+    "shuffled tokens": ("llama", "text", {"batch_tokens": 50, "batching": "shuffled"}, {}),
     "whole": ("llama", "text", {"variant": "full", "targets": ["o_proj"]}, {}),
     "embeddings": ("llama", "text", {"targets": ["embed_tokens", "up_proj"]}, {10: {"rank": 6}}),
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", some(MODELS, "text", "prompt", "chat"))
+@pytest.mark.parametrize("name", some(MODELS, "text", "prompt", "chat", "tokens"))
 def test_language_models(tmp_path, monkeypatch, name):
     kind, form, settings, edits = MODELS[name]
     save(tmp_path / kind, kind, chat=form == "chat")

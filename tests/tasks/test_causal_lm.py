@@ -22,6 +22,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from tests.models.tiny import save
+from tests.training.driven_run import DrivenRun
 
 WORDS = tuple("the film is good and the sound is clear but the end is bad".split())  # noqa: SIM905
 
@@ -97,6 +98,48 @@ def test_parts_make_up_the_whole(tmp_path, data, kind):
     torch.testing.assert_close(gradient(pieces), gradient(whole), rtol=1e-4, atol=1e-6)
     largest = task.heaviest(8, 4).ids.numel()
     assert largest <= -(-8 * int(task.lengths.max()) // 4) or len(task.heaviest(8, 4).ids) == 1
+
+
+@pytest.mark.parametrize("batching", ["bucketed", "packed"])
+def test_a_step_within_a_budget_of_tokens_is_that_of_its_rows_and_resumed_to_the_bit(
+    tmp_path, data, batching
+):
+    """The loss is transformers' mean over the tokens of all rows; an epoch has every row once."""
+    save(tmp_path / "m", "llama")
+    config = config_of(tmp_path / "m", data, batching=batching, batch_tokens=120, epochs=1.0)
+    driven = DrivenRun(config)
+    task, model = driven.experiment.task, driven.experiment.model
+    batches = [[i for row in batch for i in row]
+               for batch in islice(task.batches(8, 0), task.epoch_steps)]  # fmt: skip
+    assert sorted(i for rows in batches for i in rows) == list(range(task.rows))
+    assert len({len(rows) for rows in batches}) > 1, "as many rows as fit"
+    assert driven.experiment.config.max_steps == task.epoch_steps
+    assert task.data.epoch_steps == task.epoch_steps
+    for batch in islice(task.batches(8, 0), 2):
+        parts = task.parts(batch, 1)
+        assert all(part.ids.numel() <= 120 for part, _ in parts)
+        found = sum(share * task.loss(model, part) for part, share in parts)
+        wanted = reference(task, model, [i for row in batch for i in row])
+        torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+    driven.steps(1)
+    driven.resumed(2)
+
+
+def test_the_memory_of_a_budget_is_that_of_the_rows_that_fill_it(tmp_path, data):
+    save(tmp_path / "m", "llama")
+    task, _ = opened(tmp_path / "m", data, batch_tokens=120)
+    drawn = (task.parts(batch, 1) for batch in islice(task.batches(8, 0), 3 * task.epoch_steps))
+    largest = max(part.ids.numel() for parts in drawn for part, _ in parts)
+    assert largest <= task.heaviest(8, 1).ids.numel() <= 120
+
+
+def test_rows_beyond_a_budget_are_batches_of_their_own_and_told(tmp_path, data):
+    save(tmp_path / "m", "llama")
+    task, _ = opened(tmp_path / "m", data, batch_tokens=2)
+    assert {len(batch) for batch in islice(task.batches(8, 0), task.rows)} == {1}
+    assert "32 of 32 rows are longer than the 2 tokens of a batch" in " ".join(task.data.notes)
+    within, _ = opened(tmp_path / "m", data, batch_tokens=10_000)
+    assert "longer than" not in " ".join(within.data.notes)
 
 
 def test_an_evaluation_is_the_mean_over_held_out_tokens(tmp_path, data, monkeypatch):

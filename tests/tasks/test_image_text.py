@@ -204,7 +204,7 @@ def test_a_row_that_is_too_long_with_its_images_is_left_out_whole(pictures, llav
 
 def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pictures, llava):
     data = write_rows(pictures, [ROWS[0][0]] * 4)
-    for setting in ({"batching": "packed"}, {"keep_data": str(data)}):
+    for setting in ({"batching": "packed"}, {"keep_data": str(data)}, {"batch_tokens": 512}):
         with pytest.raises(ConfigError, match="rows of text alone"):
             ImageTextTask.open(config_of(llava, data, **setting))
     (llava / "chat_template.jinja").unlink()

@@ -100,6 +100,7 @@ class CurvesPanel(Panel):
         self._curves = {key: Series() for key in CURVES}
         self._seconds, self._tokens = Series(), Series()
         self._last: PaceRecord | None = None
+        self._known_epoch = 0  # steps of an epoch, where the rows do not say it
         self._rows = 0  # of training, in an epoch; 0: not known, or without end
 
     def reset(self, loaded: LoadedRecord) -> None:
@@ -122,7 +123,7 @@ class CurvesPanel(Panel):
             elif isinstance(record, PaceRecord):
                 self._pace(record)
             elif isinstance(record, DataRecord):
-                self._rows = record.train_rows
+                self._rows, self._known_epoch = record.train_rows, record.epoch_steps
             else:
                 continue
             self.dirty = True
@@ -222,7 +223,8 @@ class CurvesPanel(Panel):
     def _epoch(self) -> int:
         """Steps of an epoch, as the number of steps is made of epochs."""
         config = self.standing.config
-        return steps_per_epoch(self._rows, config.batch_size if config is not None else 1)
+        size = config.batch_size if config is not None else 1
+        return self._known_epoch or steps_per_epoch(self._rows, size)
 
     def _no_axis(self) -> str:
         if self.axis == "epoch" and not self._rows:

@@ -49,6 +49,7 @@ ALSO = {
     "targets": "target_modules layers q_proj v_proj all-linear modules_to_save",
     "max_steps": "steps iterations length duration epochs",
     "batch_size": "batch per_device_train_batch_size",
+    "batch_tokens": "token budget max_tokens batch size dynamic",
     "accumulation": "gradient_accumulation_steps parts micro batch",
     "optimizer": "adamw sgd adam muon riemannian adamw8bit 8-bit bitsandbytes",
     "schedule": "lr_scheduler_type cosine linear warmup decay annealing",

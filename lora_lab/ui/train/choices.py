@@ -57,6 +57,12 @@ def space_locked(variant: str) -> str:
     return "" if row.large else words.format(in_words(row.subject))
 
 
+def batch_locked(batch_tokens: int) -> str:
+    """Why no number of examples can be chosen, or nothing."""
+    words = translate("choices", "A batch has as many examples as its tokens allow.")
+    return words if batch_tokens else ""
+
+
 def momentum_locked(optimizer: str) -> str:
     """Why momentum has no meaning for this optimizer, or nothing."""
     return in_words(OPTIMIZERS[optimizer].momentum)

@@ -34,6 +34,7 @@ LOCKS = {
     "structure": ("variant", choices.projection_locked),
     "space": ("variant", choices.space_locked),
     "momentum": ("optimizer", choices.momentum_locked),
+    "batch_size": ("batch_tokens", choices.batch_locked),
 }
 
 

@@ -140,6 +140,16 @@ def test_momentum_is_for_sgd_alone(dock):
     assert box.isEnabled()
 
 
+def test_a_budget_of_tokens_stands_in_place_of_the_number_of_examples(dock):
+    box, tokens = dock.fixed.controls["batch_size"], dock.fixed.controls["batch_tokens"]
+    assert box.isEnabled()
+    tokens.setValue(512)
+    assert not box.isEnabled()
+    assert "tokens" in box.toolTip()
+    tokens.setValue(0)
+    assert box.isEnabled()
+
+
 def test_eva_is_not_offered_for_an_embedding(dock):
     fixed = dock.fixed
     row = fixed.controls["init"].findData("eva")
