@@ -27,6 +27,7 @@ from lora_lab.runs.grid import describe
 from lora_lab.runs.listing import (
     LABEL,
     METRICS,
+    MIRROR,
     Summary,
     name_run,
     resumable,
@@ -104,7 +105,7 @@ class Mirror:
         if run is None or (run.name != facts.get("run") and isinstance(facts.get("rows"), list)):
             if run is not None:  # it was begun anew over there
                 run.close()
-            run = self._runs[item.id] = _Run(item, str(facts.get("run")))
+            run = self._runs[item.id] = _Run(item, str(facts.get("run")), self._where)
             self._queue.note(item.id, state=RUNNING, run=str(run.path), message="")
         if isinstance(rows := facts.get("rows"), list):
             run.add([row for row in rows if isinstance(row, dict)])
@@ -149,9 +150,9 @@ class Mirror:
 class _Run:
     """The folder here of one run there."""
 
-    def __init__(self, item: Item, name: str) -> None:
+    def __init__(self, item: Item, name: str, where: str) -> None:
         """Raises LabError where none can be made, or another process trains in it."""
-        self.name = name  # over there
+        self.name, self._where = name, where  # over there
         self.step, self.best, self.parameters = 0, math.inf, 0
         self._loss, self._seconds, self._state = math.nan, 0.0, "running"
         self._config, self._rows, self._goal = item.config, [], item.config.max_steps
@@ -169,6 +170,7 @@ class _Run:
         folder.lock()
         self._folder = folder
         try:
+            write_file(self.path / MIRROR, json.dumps({"cluster": self._where}).encode())
             write_file(self.path / METRICS, b"")
         except OSError as error:
             raise not_written(self.path, error) from error

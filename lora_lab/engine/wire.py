@@ -23,7 +23,7 @@ import numpy as np
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import shown
-from lora_lab.records import Record, StepRecord
+from lora_lab.records import Record, StepRecord, frozen_array
 from lora_lab.runs import row_shape
 from lora_lab.training import commands, questions
 from lora_lab.workshop.requests import Mix
@@ -86,6 +86,17 @@ def unpack_records(packed: Any) -> Iterator[Record]:
             yield from map(_step, _listed(part["steps"], "steps"))
         elif (kind := RECORDS.get(str(part.get("record")))) is not None:
             yield _built(kind, part.get("of"), kind.__name__)
+
+
+def record_of(row: dict[str, Any]) -> Record | None:
+    """The record of a row of metrics.jsonl; None for what is none that this lab has."""
+    kind = RECORDS.get(str(row.get("record")))
+    if kind is None or row_shape.flaw(row):
+        return None
+    try:
+        return _built(kind, row, kind.__name__)
+    except Strange:
+        return None
 
 
 def pack_command(command: Any) -> dict[str, Any]:
@@ -235,8 +246,10 @@ def _anything(value: Any, where: str) -> Any:
 
 
 def _array(value: Any, where: str) -> np.ndarray:
-    """Read-only, as every array that crosses the door."""
+    """Read-only, as every array that crosses the door; a run's file has lists."""
     try:
+        if isinstance(value, list):
+            return frozen_array(value)
         dtype = np.dtype(str(value["dtype"]))
         data = base64.b64decode(value["base64"], validate=True)
         if dtype.kind not in NUMBERS:

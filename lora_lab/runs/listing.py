@@ -28,9 +28,10 @@ from lora_lab.runs.own_files import Door, Kind, checked, read_table
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
 METRICS = "metrics.jsonl"
 NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
+MIRROR = "mirror.json"  # in a folder that follows a run of elsewhere: where that is
 LABEL = "label.json"  # name and note: what people call a run
 LONGEST = 2000  # characters of a name or a note
-INTERRUPTED, DAMAGED = "interrupted", "damaged"
+INTERRUPTED, DAMAGED, ELSEWHERE = "interrupted", "damaged", "elsewhere"
 GOING = ("loading", "running", "paused")  # states that end with the process
 ENDED = (State.FINISHED, State.STOPPED)  # the model stays, and may be trained on
 
@@ -94,7 +95,7 @@ class RunSummary:
 
     path: str
     name: str
-    state: str  # running, paused, finished, stopped, failed, interrupted, damaged; "": not written
+    state: str  # running, paused, finished, stopped, failed; "": not written; or one of the above
     title: str  # preset or task
     variant: str
     rank: int
@@ -156,7 +157,7 @@ def summary_of(path: Path) -> RunSummary:
     label, beside = _told(Label, path / LABEL)
     state = DAMAGED if flaw else summary.state
     if state in GOING and not is_live(path):
-        state = INTERRUPTED
+        state = ELSEWHERE if is_mirror(path) else INTERRUPTED
     config, origin = about.config, about.origin or Parent()
     hyper = summary.hyper or config.hyper or Shape()
     return RunSummary(
@@ -225,6 +226,11 @@ def resumable(path: Path) -> int | None:
     """The step that a run can be resumed from; None where it has no checkpoint."""
     saved = listed(path)
     return saved[-1][0] if saved else None
+
+
+def is_mirror(path: Path) -> bool:
+    """Whether a folder follows a run that is trained elsewhere: it has rows, and no checkpoint."""
+    return (path / MIRROR).is_file()
 
 
 def set_label(run: Path, name: str, note: str) -> None:

@@ -29,6 +29,7 @@ class ClusterDialog(QDialog):
     follow_requested = Signal()
     stop_requested = Signal()
     restore_requested = Signal()
+    run_requested = Signal(str)  # the folder of a run
     sweep_chosen = Signal(str)  # the name of a sweep
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -56,6 +57,8 @@ class ClusterDialog(QDialog):
         self.table = QueueTable()
         self.table.setAccessibleName(tr("Runs of the sweep"))
         self.table.setDragEnabled(False)
+        self.table.chosen.connect(lambda _: self._update())
+        self.table.doubleClicked.connect(lambda _: self.run_button.click())
         self.follow_button = self._button(tr("&Follow"), self.follow_requested.emit)
         self.follow_button.setToolTip(tr("Asks the cluster again and again, until the sweep ends"))
         self.stop_button = self._button(tr("&Stop it there"), self.stop_requested.emit)
@@ -64,6 +67,8 @@ class ClusterDialog(QDialog):
         self.restore_button.setToolTip(
             tr("Another job continues each run from its last checkpoint over there")
         )
+        self.run_button = self._button(tr("Show the &run"), self._show_run)
+        self.run_button.setToolTip(tr("In the panels of the main window, as its news come"))
         self.close_button = self._button(tr("Close"), self.reject)
         self._waiting, self._busy = 0, False
         self._seen, self._following = Seen(""), False
@@ -117,10 +122,20 @@ class ClusterDialog(QDialog):
         self.status.setText(seen.words if some else tr("No sweep was sent to a cluster yet."))
         self.follow_button.setEnabled(some and not self._following and not ended)
         self.stop_button.setEnabled(self._following and not seen.over)
+        self.run_button.setEnabled(self._run != "")
         self.restore_button.setEnabled(some and not self._following and not ended)
         for button, first in ((self.send_button, bool(self._waiting)),
                               (self.restore_button, seen.lost)):  # fmt: skip
             theme.set_role(button, "primary" if first else "")
+
+    @property
+    def _run(self) -> str:
+        """The folder here of the chosen run; "": it has none yet."""
+        return self.table.current.run if self.table.current is not None else ""
+
+    def _show_run(self) -> None:
+        if self._run:
+            self.run_requested.emit(self._run)
 
     def _button(self, text: str, on_click: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)
@@ -142,7 +157,7 @@ class ClusterDialog(QDialog):
         choosing.addWidget(self.sweeps)
         choosing.addWidget(self.status, 1)
         row = QHBoxLayout()
-        for button in (self.follow_button, self.stop_button, self.restore_button):
+        for button in (self.follow_button, self.stop_button, self.restore_button, self.run_button):
             row.addWidget(button)
         row.addStretch(1)
         row.addWidget(self.close_button)

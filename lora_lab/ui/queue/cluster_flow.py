@@ -37,9 +37,11 @@ FOLLOWED = "cluster/followed"  # names of sweeps, to be found again
 class ClusterFlow(QObject):
     """Any number of sweeps is followed at a time, each by a thread of its own."""
 
-    def __init__(self, queue: QueueFlow, notices: Notices, window: QWidget) -> None:
+    def __init__(
+        self, queue: QueueFlow, show_run: Callable[[str], object], notices: Notices, window: QWidget
+    ) -> None:
         super().__init__(window)
-        self._queue, self._notices = queue, notices
+        self._queue, self._show_run, self._notices = queue, show_run, notices
         self._window = window
         self._works = Works(self)
         self.dialog: ClusterDialog | None = None
@@ -61,6 +63,7 @@ class ClusterFlow(QObject):
             dialog.follow_requested.connect(lambda: self.follow(dialog.sweep))
             dialog.stop_requested.connect(lambda: self.followers[dialog.sweep].stop())
             dialog.restore_requested.connect(lambda: self.follow(dialog.sweep, restore=True))
+            dialog.run_requested.connect(self._show_run)
             dialog.sweep_chosen.connect(lambda _: self._show())
         self._list()
         self._show_waiting()

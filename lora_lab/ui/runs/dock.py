@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.runs.listing import GOING, RunSummary, resumable
+from lora_lab.runs.listing import GOING, RunSummary, is_mirror, resumable
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.runs.model import NAME, NOTE, RunsModel
 from lora_lab.ui.runs.view import RunsTable
@@ -202,10 +202,12 @@ class RunsDock(QDockWidget):
             words = self.tr("Begin again")
         apart = run is not None and self.model.is_apart(run)
         shown = run is not None and run.path == self.model.current
-        if apart:
+        mirror = run is not None and is_mirror(Path(run.path))
+        if apart or mirror:
             words = self.tr("Attach")
         self.open_button.setText(words)
-        self.open_button.setEnabled(run is not None and (not held or (apart and not shown)))
+        watched = (apart or mirror) and not shown
+        self.open_button.setEnabled(run is not None and (not held or watched))
         menu.stop.setEnabled(apart)
         self.compare_button.setEnabled(len(chosen) > 1)
         menu.adapter.setEnabled(run is not None and (Path(run.path) / "adapter").is_dir())
@@ -240,6 +242,9 @@ class RunsDock(QDockWidget):
             words = tr("{} trains in the background. Attach shows it; it continues either way.")
             if run.path == self.model.current:
                 words = tr("{} is open here and trains in the background.")
+            return words.format(name) + origin
+        if is_mirror(Path(run.path)):
+            words = tr("{} is on a cluster. Attach shows what has come of it, as it comes.")
             return words.format(name) + origin
         if held:
             return tr("{} is open, here or in another window.").format(name) + origin

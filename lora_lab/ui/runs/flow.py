@@ -15,12 +15,21 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QDockWidget, QWidget
 
 from lora_lab import paths
+from lora_lab.engine.mirrored import MirroredRun
 from lora_lab.engine.places import live_places
 from lora_lab.engine.remote import end
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord
-from lora_lab.runs.listing import ENDED, GOING, RunSummary, list_runs, resumable, set_label
+from lora_lab.runs.listing import (
+    ENDED,
+    GOING,
+    RunSummary,
+    is_mirror,
+    list_runs,
+    resumable,
+    set_label,
+)
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.background_flow import BackgroundFlow
@@ -135,14 +144,23 @@ class RunsFlow(QObject):
     def open_run(self, path: str) -> None:
         """Resume the run at `path`, or look at it; a message says what is wrong with it.
 
-        One that trains in the background is shown as it does. One that ended before its first
-        checkpoint is begun again, in a folder of its own.
+        One that trains in the background, or elsewhere, is shown as it does. One that ended before
+        its first checkpoint is begun again, in a folder of its own.
         """
+        if is_mirror(Path(path)):
+            self._watch(Path(path))
+            return
         if self.background is not None and self.background.show(path):
             return
         opening = self._agreed(path)
         if opening is not None:
             self._open(opening if resumable(Path(path)) is not None else opening.anew())
+
+    def _watch(self, run: Path) -> None:
+        try:
+            self._sessions.show(MirroredRun(run))
+        except LabError as error:
+            self._notices.error(str(error))
 
     def _agreed(self, path: str) -> Resume | None:
         """How to open a run; None where it cannot be read, or brings code that may not run."""

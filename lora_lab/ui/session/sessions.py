@@ -33,12 +33,13 @@ from lora_lab.ui.session.dispatch import Dispatcher
 from lora_lab.ui.session.standing import Standing
 
 if TYPE_CHECKING:
+    from lora_lab.engine.mirrored import MirroredRun
     from lora_lab.engine.remote import RemoteSession
     from lora_lab.training.commands import Command
     from lora_lab.training.opening import Opening
     from lora_lab.training.session import Session
 
-    AnySession = Session | RemoteSession
+    AnySession = Session | RemoteSession | MirroredRun
 
 R = TypeVar("R")
 

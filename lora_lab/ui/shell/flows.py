@@ -89,7 +89,7 @@ class Flows(QObject):
         self.queue = QueueFlow(
             sessions, self.overlays, notices, window.requested_config, window.begin, window
         )
-        self.cluster = ClusterFlow(self.queue, notices, window)
+        self.cluster = ClusterFlow(self.queue, self.runs.open_run, notices, window)
         self.queue.to_cluster = self.cluster.start
         self.queue.continues = lambda: window.leaving.continues
         window.leaving.queued = lambda: self.queue.on

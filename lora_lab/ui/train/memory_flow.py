@@ -26,7 +26,7 @@ class MemoryFlow(QObject):
         self._sessions = sessions
         self._slow = False
         self._rest = QTimer(self, singleShot=True, interval=REST_MS)
-        self._rest.timeout.connect(lambda: sessions.request(EstimateMemory()))
+        self._rest.timeout.connect(lambda: sessions.edits and sessions.request(EstimateMemory()))
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(CountsRecord, self._on_counted)
         sessions.on(MemoryRecord, self._on_estimated)

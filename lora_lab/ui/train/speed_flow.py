@@ -44,7 +44,7 @@ class SpeedFlow(QObject):
         known = str(settings().value(self._key(), "")).split()
         if len(known) == 2:
             self._panel.set_speed(float(known[0]), int(known[1]))
-        elif self._fits():
+        elif self._sessions.edits and self._fits():
             self._sessions.request(MeasureSpeed())
 
     def _fits(self) -> bool:

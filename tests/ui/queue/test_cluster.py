@@ -1,18 +1,25 @@
 """From the window to a cluster on loopback that answers as Ray does."""
 
+import json
+from pathlib import Path
+
 import pytest
 from PySide6.QtTest import QTest
 
 from lora_lab import paths
+from lora_lab.cluster.relay import told
 from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import State
-from lora_lab.runs.listing import summary_of
+from lora_lab.runs.listing import ELSEWHERE, summary_of
+from lora_lab.runs.metrics import line
 from lora_lab.runs.queue import DONE, WAITING, Queue
 from lora_lab.ui.queue import cluster_flow, follower
 from lora_lab.ui.style.settings import settings
 from tests.cluster.fake_head import TOKEN, fake_head
 from tests.cluster.over_there import pretend
+from tests.ui.conftest import FakeSession
+from tests.ui.seen import curve
 
 
 @pytest.fixture
@@ -91,6 +98,36 @@ def test_a_sweep_is_let_go_found_again_stopped_restored_and_forgotten(qtbot, win
     )
     assert flow.dialog.restore_button.property("role") == "primary"
     assert shown(flow) == [WAITING, WAITING]
+
+
+def test_a_run_of_a_cluster_is_shown_in_the_panels_as_it_comes(qtbot, window, flow, head):
+    config = window.flows.queue.runner.queue.items[0].config
+    rows = [json.loads(line(FakeSession(config).loaded())), {"record": "StateRecord", "step": 0,
+                                                             "state": "running"}]  # fmt: skip
+    head.begin = lambda head, id: pretend(head, id, ended=False, first=rows)
+    follower = send(qtbot, flow)[1]
+    qtbot.waitUntil(lambda: any(item.run for item in follower.seen.items))
+    run = Path(follower.seen.items[0].run)
+    assert summary_of(run).state == "running"
+    flow.dialog.table.selectRow(0)
+    flow.dialog.run_button.click()
+    qtbot.waitUntil(lambda: window.sessions.folder == run and window.sessions.step == 10)
+    qtbot.waitUntil(lambda: curve(window.panels[0], "validation")[0] == [10])
+    assert not window.sessions.edits
+    refused = []
+    window.sessions.failed.connect(lambda record: refused.append(record.message))
+    before = window.hyper_dock.requested.rank
+    window.hyper_dock.request(rank=before + 1)
+    qtbot.waitUntil(lambda: bool(refused) and window.hyper_dock.requested.rank == before)
+    assert "it cannot be changed" in refused[0]
+    (job,) = head.jobs
+    head.logs[job] += told(item=follower.seen.items[0].id, run=f"{follower.seen.items[0].id}-0",
+                           rows=[{"record": "StepRecord", "step": 11, "loss": 0.1,
+                                  "learning_rate": 1e-3, "seconds": 1.1}])  # fmt: skip
+    follower.look()
+    qtbot.waitUntil(lambda: window.sessions.step == 11)
+    follower.close()  # nobody follows: the run is no interrupted one
+    assert summary_of(run).state == ELSEWHERE
 
 
 def checked(qtbot, flow):

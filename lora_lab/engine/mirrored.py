@@ -1,0 +1,197 @@
+"""MirroredRun: a run that is trained elsewhere, watched by what comes into its folder here.
+
+It has the face of a session, so that a window shows it in the same panels. Nothing of it can be
+changed from here: each request is answered by one message.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from lora_lab.engine.wire import record_of
+from lora_lab.errors import system_reason
+from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.opening_records import LoadedRecord, OpeningRecord
+from lora_lab.records import (
+    AppliedRecord,
+    ErrorRecord,
+    FolderRecord,
+    Record,
+    SavedRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
+from lora_lab.runs.listing import METRICS, is_mirror
+from lora_lab.runs.metrics import parsed
+from lora_lab.runs.own_files import open_own
+from lora_lab.runs.saved_config import SavedConfig
+
+if TYPE_CHECKING:
+    from lora_lab.training.commands import Command
+
+LOOK = 0.3  # seconds between two looks for what is new
+TRIES = 20  # to open the file
+FIXED = "This run trains on a cluster and is watched here: it cannot be changed. Its sweep is "\
+        "stopped in the window of clusters, or by lora-lab sweep --stop."  # fmt: skip
+
+
+class MirroredRun:
+    """One folder, followed until it is let go."""
+
+    outlives, edits, lost = True, False, False
+
+    def __init__(self, run: Path) -> None:
+        """Raises LabError where the folder's settings cannot be read."""
+        self.run, self.config = run, SavedConfig.read(run).config
+        self.controls = Watching(self)
+        self._records: list[Record] = []
+        self._lock, self._over = threading.Lock(), threading.Event()
+        self._state, self._step = State.LOADING, 0
+        self._thread = threading.Thread(target=self._run, name="lora-lab-mirrored")
+
+    @property
+    def state(self) -> State:
+        return self._state
+
+    @property
+    def step(self) -> int:
+        return self._step
+
+    @property
+    def alive(self) -> bool:
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def drain(self) -> list[Record]:
+        """All records since the last call, in order."""
+        with self._lock:
+            taken, self._records = self._records, []
+        return taken
+
+    def request_close(self, save: bool = True) -> None:
+        """Follow it no more; where it is trained, it goes on."""
+        self._over.set()
+
+    let_go = request_close
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait for the thread; True when it has ended."""
+        if self._thread.ident is not None:
+            self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def say(self, record: Record) -> None:
+        """Any thread may."""
+        with self._lock:
+            self._records.append(record)
+
+    # -- the thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        self.say(StateRecord(State.LOADING, 0))
+        self.say(OpeningRecord("Waiting for the first news of the run", -1))
+        tries = 0
+        while not self._over.wait(LOOK if tries else 0):
+            try:
+                self._follow()
+                tries = 0
+            except OSError as error:  # for a moment it is not there, while it is replaced
+                tries += 1
+                if tries == TRIES:
+                    self._state = State.FAILED
+                    words = f"{self.run} cannot be read: {system_reason(error)}."
+                    self.say(StateRecord(State.FAILED, self._step, words))
+                    break
+        self.say(StateRecord(State.CLOSED, self._step))
+
+    def _follow(self) -> None:
+        """Read the file from its beginning until it is another one, or nobody follows."""
+        with open(open_own(self.run / METRICS), "rb") as file:
+            here, known = os.fstat(file.fileno()), is_mirror(self.run)
+            whole = self._step if not known else -1  # it has come as a whole: only what is missing
+            while not self._over.is_set():
+                for record in _whole_lines(file):
+                    self._take(record, whole)
+                if self._over.wait(LOOK):
+                    return
+                now = os.stat(self.run / METRICS)
+                if not os.path.samestat(here, now) or now.st_size < file.tell():
+                    return  # somebody follows it anew, or it has come as a whole
+
+    def _take(self, record: Record, after: int) -> None:
+        match record:
+            case FolderRecord() | SavedRecord() | StateRecord(state=State.CLOSED):
+                return  # of the folder there, and of the process
+            case StateRecord():
+                if record.step < after:
+                    return
+                self._state = record.state
+            case LoadedRecord(hyper=hyper):
+                if after >= 0:
+                    return
+                self.controls.hyper = hyper
+                self.say(record)
+                self.say(FolderRecord(0, str(self.run)))
+                return
+            case _ if getattr(record, "step", 0 if after < 0 else -1) <= after:
+                return
+            case AppliedRecord(hyper=hyper):
+                self.controls.hyper = hyper
+            case StepRecord(step=step):
+                self._step = step
+        self.say(record)
+
+
+class Watching:
+    """The face of `training.controls.Controls` where nothing can be controlled."""
+
+    def __init__(self, session: MirroredRun) -> None:
+        self._session = session
+        self.hyper: Hyperparameters = session.config.hyper
+        self.skipping = False
+
+    @property
+    def paused(self) -> bool:
+        return self._session.state is not State.RUNNING
+
+    def set_hyper(self, hyper: Hyperparameters) -> None:
+        self._refuse()
+
+    def pause(self) -> None:
+        self._refuse()
+
+    def resume(self, further: int = 0) -> None:
+        self._refuse()
+
+    def finish(self) -> None:
+        self._refuse()
+
+    def request(self, command: Command) -> None:
+        self._refuse(type(command).__name__)
+
+    def cancel(self, command: Command) -> None:
+        """It was refused."""
+
+    def _refuse(self, command: str = "") -> None:
+        self._session.say(ErrorRecord(self._session.step, FIXED, command=command))
+
+
+def _whole_lines(file: IO[bytes]) -> Iterator[Record]:
+    """The records of the lines that have come; one that is still being written waits."""
+    while True:
+        at = file.tell()
+        raw = file.readline()
+        if not raw.endswith(b"\n"):
+            file.seek(at)
+            return
+        row = parsed(raw)
+        record = record_of(row) if row is not None else None
+        if record is not None:
+            yield record

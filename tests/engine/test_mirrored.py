@@ -1,0 +1,114 @@
+"""A run that is trained elsewhere, watched by what comes into its folder."""
+
+import json
+
+import pytest
+
+from lora_lab.config import changed
+from lora_lab.engine.mirrored import MirroredRun
+from lora_lab.engine.wire import record_of
+from lora_lab.presets import get_preset
+from lora_lab.records import (
+    ErrorRecord,
+    FolderRecord,
+    LayerSpectrum,
+    SpectrumRecord,
+    State,
+    StateRecord,
+    StepRecord,
+    frozen_array,
+)
+from lora_lab.runs.folder import RunFolder
+from lora_lab.runs.listing import METRICS, MIRROR
+from lora_lab.runs.metrics import line
+from lora_lab.training.commands import Save
+from tests.waiting import wait_until
+
+
+def steps(*numbers):
+    return "".join(line(StepRecord(n, 1.0 / n, 1e-3, 0.1 * n)) for n in numbers)
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = RunFolder.create(tmp_path, "run")
+    folder.write_config(changed(get_preset("known-rank").config, max_steps=4))
+    folder.close()
+    (folder.path / MIRROR).write_text("{}")
+    (folder.path / METRICS).write_text(line(StateRecord(State.RUNNING, 0)) + steps(1, 2))
+    return folder.path
+
+
+@pytest.fixture
+def watched(run, monkeypatch):
+    monkeypatch.setattr("lora_lab.engine.mirrored.LOOK", 0.01)
+    session = MirroredRun(run)
+    session.start()
+    yield session
+    session.let_go()
+    session.join()
+    assert session.drain()[-1] == StateRecord(State.CLOSED, session.step)
+
+
+class Heard:
+    def __init__(self, session):
+        self.session, self.records = session, []
+
+    def until(self, condition):
+        def look():
+            self.records += self.session.drain()
+            return condition(self.records)
+
+        wait_until(look)
+
+    def numbers(self):
+        return [r.step for r in self.records if isinstance(r, StepRecord)]
+
+
+def test_rows_are_records_as_they_come_each_once(run, watched):
+    heard = Heard(watched)
+    heard.until(lambda _: heard.numbers() == [1, 2])
+    with (run / METRICS).open("a") as file:
+        file.write(steps(3)[:9])
+        file.flush()
+        heard.until(lambda _: True)
+        file.write(steps(3)[9:] + line(FolderRecord(3, "/over/there")))
+    heard.until(lambda _: heard.numbers() == [1, 2, 3])
+    assert watched.controls.paused is False
+    assert not [r for r in heard.records if isinstance(r, FolderRecord)]
+
+
+def test_a_folder_that_comes_as_a_whole_adds_what_is_missing(run, watched):
+    heard = Heard(watched)
+    heard.until(lambda _: heard.numbers() == [1, 2])
+    (run / MIRROR).unlink()
+    whole = run / "whole"
+    whole.write_text(
+        line(StateRecord(State.RUNNING, 0)) + steps(1, 2, 3, 4)
+        + line(StateRecord(State.FINISHED, 4))
+    )  # fmt: skip
+    whole.replace(run / METRICS)
+    heard.until(lambda _: watched.state is State.FINISHED)
+    heard.until(lambda _: heard.numbers() == [1, 2, 3, 4])
+    states = [r.state for r in heard.records if isinstance(r, StateRecord)]
+    assert states == [State.LOADING, State.RUNNING, State.FINISHED]
+
+
+def test_whatever_is_asked_of_it_is_refused_in_one_message(watched):
+    heard = Heard(watched)
+    asked = (watched.controls.pause, watched.controls.resume, watched.controls.finish,
+             lambda: watched.controls.request(Save()))  # fmt: skip
+    for ask in asked:
+        ask()
+    heard.until(lambda records: sum(isinstance(r, ErrorRecord) for r in records) == len(asked))
+    assert any(isinstance(r, ErrorRecord) and r.ends(Save) for r in heard.records)
+
+
+def test_what_is_a_record_in_a_file_is_one_again():
+    layer = LayerSpectrum("fc1", frozen_array([2.0, 1.0]), 2, 1.5, 1.2, 1.0, 2, 4.0, 2.0)
+    record = SpectrumRecord(7, (layer,))
+    again = record_of(json.loads(line(record)))
+    assert again.layers[0].sigma.tolist() == [2.0, 1.0]
+    assert not again.layers[0].sigma.flags.writeable
+    assert record_of({"record": "StepRecord", "step": "x"}) is None
+    assert record_of({"record": "Strange"}) is None
