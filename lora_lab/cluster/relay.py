@@ -14,8 +14,8 @@ from typing import Any
 from lora_lab.cluster.order import Order
 from lora_lab.cluster.trial import GOING, RUNS, Outcome, outcome_of
 from lora_lab.errors import LabError
+from lora_lab.runs.lines import parsed
 from lora_lab.runs.listing import METRICS, SUMMARY
-from lora_lab.runs.metrics import parsed
 from lora_lab.runs.own_files import open_own, read_table
 
 MARK = "@lora-lab "  # before what is told; whatever else stands in a log is let go

@@ -16,7 +16,7 @@ class Holding(Generic[Row]):
     """Rows in order, with the step of each (-1: of none) and whether it changed settings.
 
     The three sequences stay the same objects, so that a reader of a million lines may append to
-    them directly.
+    them directly, and mark what is no edit with another number than 1.
     """
 
     def __init__(self, rows: MutableSequence[Row]) -> None:
@@ -33,7 +33,7 @@ class Holding(Generic[Row]):
 
         The first `edits` of the run hold; -1: all of them up to that step.
         """
-        at, marks = np.array(self.steps, np.int64), np.array(self.edits, bool)
+        at, marks = np.array(self.steps, np.int64), np.array(self.edits, np.uint8) == 1
         holds = at <= step
         if edits >= 0:
             holds &= ~marks | (np.cumsum(marks & holds) <= edits)

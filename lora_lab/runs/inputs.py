@@ -15,6 +15,7 @@ from typing import Any
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.runs.data_fingerprint import data_fingerprint, is_in_splits
+from lora_lab.runs.lines import lines_of
 from lora_lab.runs.own_files import open_own
 from lora_lab.task_info import TASKS
 
@@ -145,7 +146,7 @@ def _loaded(metrics: Path) -> dict[str, Any]:
     try:
         with open(open_own(metrics), "rb") as file:
             staged = False
-            for index, line in enumerate(file):
+            for index, line in enumerate(lines_of(file)):
                 if index >= HEAD_LINES and not staged:
                     break  # a log without its head: not read through to its end
                 if b'"LoadedRecord"' not in line[:100]:

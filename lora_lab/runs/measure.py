@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lora_lab.runs.metrics import parsed
+from lora_lab.runs.lines import lines_of, parsed
+from lora_lab.runs.own_files import open_own
 
 LOADED = b'{"record":"LoadedRecord"'
 Measure = tuple[str, tuple[str, ...]]  # the task, and its classes
@@ -15,8 +16,8 @@ def measure_of(metrics: Path) -> Measure:
     """That of the newest stage of a run; runs that share it are measured alike."""
     newest = b""
     try:
-        with metrics.open("rb") as lines:
-            for line in lines:
+        with open(open_own(metrics), "rb") as file:
+            for line in lines_of(file):
                 if line.startswith(LOADED):
                     newest = line
     except OSError:

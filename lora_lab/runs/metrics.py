@@ -11,8 +11,7 @@ import json
 import math
 import os
 import time
-from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,12 +20,13 @@ from lora_lab.atomic import replace_file
 from lora_lab.errors import LabError, system_reason
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
-from lora_lab.runs.holding import Holding
-from lora_lab.runs.own_files import open_own, well_formed
+from lora_lab.runs.lines import STEP_LINE, damaged, held_lines, parsed
+from lora_lab.runs.own_files import open_own
 from lora_lab.runs.row_shape import flaw, known
 
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 10.0
+MOST_STEPS = 200_000  # that are read: a table of each takes a kilobyte
 MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them, about 200 MB
 PARENTS_OWN = {
     f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")
@@ -34,9 +34,6 @@ PARENTS_OWN = {
 # States after which another stage of the schedule begins, and the one that says where it ends.
 ENDS = ("finished", "stopped")
 STAGES = (*ENDS, "running")
-STEP_LINE = b'{"record":"StepRecord","step":'
-MOST = 2**62  # of what a step can be in a file made by hand
-NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
 class MetricsFile:
@@ -195,10 +192,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
     What was recorded of steps that were lost, because the run was resumed from an earlier one, is
-    left out. Raises `LabError` where the file cannot be read, or does not say where it was resumed.
+    left out, and of over `MOST_STEPS` steps those that lie between others. Raises `LabError` where
+    the file cannot be read, holds too much besides, or does not say where it was resumed.
     """
     try:
-        rows = (parsed(raw) for raw in _held(path))
+        rows = (parsed(raw) for raw in held_lines(path, most=MOST_STEPS))
         return [row for row in rows if row is not None]
     except OSError as error:
         raise LabError(f"{path} cannot be read: {system_reason(error)}.") from error
@@ -221,7 +219,7 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("xb") as file:
-            for raw in _held(source, (step, edits)):
+            for raw in held_lines(source, (step, edits)):
                 row = {} if raw.startswith(STEP_LINE) else parsed(raw) or {}
                 if str(row.get("record")) not in PARENTS_OWN or row.get("state") in STAGES:
                     file.write(raw.rstrip(b"\n") + b"\n")
@@ -232,62 +230,6 @@ def copy_holding(source: Path, target: Path, step: int, edits: int) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
-
-
-def _held(path: Path, until: tuple[int, int] | None = None) -> Iterator[bytes]:
-    """The lines that hold; where `until` is given, those up to a step with so many edits.
-
-    Of a long run only the places of its lines are in memory. Raises OSError, and LabError for a
-    record of resuming that does not say where.
-    """
-    holding: Holding[int] = Holding(array("q"))
-    places, steps, edited = holding.rows, holding.steps, holding.edits
-    with open(open_own(path), "rb") as file:
-        at = 0
-        for raw in file:
-            place, at = at, at + len(raw)
-            if raw.startswith(STEP_LINE) and raw.endswith(b"}\n"):
-                number = raw[len(STEP_LINE) : raw.find(b",", len(STEP_LINE))]
-                if number.isdigit() and len(number) < 19:
-                    places.append(place)
-                    steps.append(int(number))
-                    edited.append(False)
-                    continue
-            if (row := parsed(raw)) is None:
-                continue
-            if row.get("record") == "ResumedRecord":
-                if part := flaw(row):
-                    raise damaged(path, row, part)
-                holding.go_back(row["step"], row["edits"])
-            step = row.get("step")
-            places.append(place)
-            steps.append(max(-1, min(step, MOST)) if type(step) is int else -1)  # -1: of none
-            clipped = row.get("record") == "ClippedRecord"
-            edit = row.get("record") == "AppliedRecord" and bool(row.get("changes"))
-            edited.append(clipped or edit)
-        if until is not None:
-            holding.go_back(*until)
-        for place in places:
-            file.seek(place)
-            yield file.readline()
-
-
-def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
-    """What to raise where a field of a record is not what it should be."""
-    step = f" of step {row['step']:,}" if type(row.get("step")) is int else ""
-    return LabError(f"{path} is damaged: the {row['record']}{step} has no {part} as it should be.")
-
-
-def parsed(raw: bytes) -> dict[str, Any] | None:
-    """One line as a plain table; None for one that was torn."""
-    try:
-        text = raw.decode()
-        spelled = 'NaN"' in text or 'Infinity"' in text
-        value = (SPELLED if spelled else PLAIN).decode(text)
-        value = well_formed(value) if "\\ud" in text.lower() else value
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
 
 
 def _cut_torn_line(path: Path) -> int:
@@ -328,17 +270,3 @@ def _spelled(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
-
-
-def _finite_again(table: dict[str, Any]) -> dict[str, Any]:
-    return {key: _number(value) for key, value in table.items()}
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_number(item) for item in value]
-    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
-
-
-# Made once: a million lines are read with them, few of which hold what JSON has no number for.
-PLAIN, SPELLED = json.JSONDecoder(), json.JSONDecoder(object_hook=_finite_again)

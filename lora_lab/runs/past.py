@@ -22,7 +22,7 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.runs.holding import Holding
-from lora_lab.runs.metrics import parsed
+from lora_lab.runs.lines import LONGEST, parsed
 from lora_lab.runs.own_files import open_own
 from lora_lab.runs.row_shape import flaw, known
 
@@ -119,6 +119,8 @@ def _blocks(file: IO[bytes]) -> Iterator[bytes]:
             yield rest + data[:cut]
             rest = b""
         rest += data[cut:]
+        if len(rest) > LONGEST:  # no record: it is passed over like a torn one
+            rest = b""
     if rest:
         yield rest
 

@@ -18,8 +18,8 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import legible
 from lora_lab.projections import PROJECTIONS, STRUCTURES
 from lora_lab.runs.folder import EXPORTS
+from lora_lab.runs.lines import parsed
 from lora_lab.runs.listing import RunSummary, summary_of
-from lora_lab.runs.metrics import parsed
 from lora_lab.runs.own_files import read_own
 from lora_lab.runs.report_figures import BARS, PANELS, counts, curve, spectra
 from lora_lab.runs.row_shape import shape_flaw

@@ -18,6 +18,7 @@ from lora_lab.runs.metrics import ENDS, read_sound
 from lora_lab.runs.saved_config import SavedConfig
 
 Row = dict[str, Any]
+MOST_MOVES = 20_000  # edits and stages that a script repeats, some megabytes
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,10 @@ class Story:
         return [row for row in self.of("AppliedRecord") if row.get("changes")]
 
     def stages(self) -> list[RecordedStage]:
-        """The stages of the LR schedule, in order: training on after an end begins another."""
+        """The stages of the LR schedule, in order: training on after an end begins another.
+
+        Raises LabError for a run that was moved too often for a script of it.
+        """
         length = self.config.max_steps
         begin, end, goal = 0, length, 0
         stages = [RecordedStage(0, begin, end)]
@@ -96,6 +100,11 @@ class Story:
             elif kind == "StepRecord" and step > end:
                 begin, end = step - 1, goal if goal >= step else step - 1 + length
                 stages.append(RecordedStage(begin, begin, end))
+        if (moves := len(stages) + len(self.edits)) > MOST_MOVES:
+            raise LabError(
+                f"{self.path.name} was edited or trained on {moves:,} times, and no script repeats "
+                f"over {MOST_MOVES:,}. Its report and its settings can be written."
+            )
         return [stage for stage in stages if stage.since < max(1, self.last_step)]
 
 

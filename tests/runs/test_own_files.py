@@ -19,6 +19,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import recorded_classes
 from lora_lab.runs.listing import list_runs, summary_of, written_state
 from lora_lab.runs.lock import is_live, owner
+from lora_lab.runs.measure import measure_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.runs.past import last_spectrum, last_trained, past_records
 from lora_lab.runs.queue import Queue
@@ -41,6 +42,7 @@ READERS = (
     lambda run: last_spectrum(run / "metrics.jsonl"),
     lambda run: last_trained(run / "metrics.jsonl"),
     lambda run: recorded_classes(run / "metrics.jsonl"),
+    lambda run: measure_of(run / "metrics.jsonl"),
 )
 
 

@@ -1,0 +1,138 @@
+"""The lines of metrics.jsonl: which of them hold, and what each says.
+
+A file may have been made by hand, or be of a run of weeks. A line that is longer than any record is
+read as several that say nothing; of more steps than a reader asks for, every k-th is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from array import array
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from lora_lab.errors import LabError
+from lora_lab.runs.holding import Holding
+from lora_lab.runs.own_files import open_own, well_formed
+from lora_lab.runs.row_shape import flaw
+
+STEP_LINE = b'{"record":"StepRecord","step":'
+LONGEST = 2**25  # bytes of a line: the spectra of the largest models have some megabytes
+MOST = 2**62  # of what a step can be in a file made by hand
+MOST_BESIDE, MOST_BYTES = 10**6, 2**29  # records that are no steps, where not all are asked for
+EDIT, STEP = 1, 2  # marks of rows
+NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def lines_of(file: IO[bytes]) -> Iterator[bytes]:
+    """The lines of a file, those of over `LONGEST` bytes in pieces."""
+    while raw := file.readline(LONGEST):
+        yield raw
+
+
+def held_lines(
+    path: Path, until: tuple[int, int] | None = None, most: int | None = None
+) -> Iterator[bytes]:
+    """The lines that hold; where `until` is given, those up to a step with so many edits.
+
+    Of over `most` steps some are left out that are neither before nor after another record. Of a
+    long run only the places of its lines are in memory. Raises OSError, and LabError for a record
+    of resuming that does not say where, or for more records than a reader of `most` can hold.
+    """
+    holding: Holding[int] = Holding(array("q"))
+    places, steps, marks = holding.rows, holding.steps, holding.edits
+    every, seen, count, beside, room = 1, 0, 0, 0, most or 0
+    loose = False  # whether the last row is left out when another step follows
+    with open(open_own(path), "rb") as file:
+        at = 0
+        for raw in lines_of(file):
+            place, at = at, at + len(raw)
+            if raw.startswith(STEP_LINE) and raw.endswith(b"}\n"):
+                number = raw[len(STEP_LINE) : raw.find(b",", len(STEP_LINE))]
+                if number.isdigit() and len(number) < 19:
+                    if loose:
+                        places.pop(), steps.pop(), marks.pop()
+                    else:
+                        count += 1
+                    seen += 1
+                    loose = every > 1 and seen % every != 0 and marks[-1:] == bytes([STEP])
+                    places.append(place)
+                    steps.append(int(number))
+                    marks.append(STEP)
+                    if room and count > 2 * room:
+                        chosen, fixed = _every_other(marks)
+                        holding.keep(chosen)
+                        every, count, loose = 2 * every, marks.count(STEP), False
+                        room = max(most or 0, 2 * fixed)
+                    continue
+            if (row := parsed(raw)) is None:
+                continue
+            if row.get("record") == "ResumedRecord":
+                if part := flaw(row):
+                    raise damaged(path, row, part)
+                holding.go_back(row["step"], row["edits"])
+                count = marks.count(STEP)
+            loose = False
+            step = row.get("step")
+            places.append(place)
+            steps.append(max(-1, min(step, MOST)) if type(step) is int else -1)  # -1: of none
+            clipped = row.get("record") == "ClippedRecord"
+            edit = row.get("record") == "AppliedRecord" and bool(row.get("changes"))
+            marks.append(EDIT if clipped or edit else 0)
+            beside += len(raw)
+            if most and (len(marks) - count > MOST_BESIDE or beside > MOST_BYTES):
+                raise LabError(
+                    f"{path} is too long to be read whole: beside its steps it has over "
+                    f"{MOST_BESIDE:,} records, or {MOST_BYTES // 2**20} MB of them."
+                )
+        if until is not None:
+            holding.go_back(*until)
+        for place in places:
+            file.seek(place)
+            yield file.readline(LONGEST)
+
+
+def _every_other(marks: bytearray) -> tuple[np.ndarray, int]:
+    """Which rows (bool) stay: every second step, and all that are, or are beside, other records.
+
+    And how many steps are beside others.
+    """
+    step = np.frombuffer(bytes(marks), np.uint8) == STEP
+    beside = step & ~(np.append(step[1:], False) & np.append(False, step[:-1]))
+    return ~step | beside | (np.cumsum(step) % 2 == 0), int(beside.sum())
+
+
+def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
+    """What to raise where a field of a record is not what it should be."""
+    step = f" of step {row['step']:,}" if type(row.get("step")) is int else ""
+    return LabError(f"{path} is damaged: the {row['record']}{step} has no {part} as it should be.")
+
+
+def parsed(raw: bytes) -> dict[str, Any] | None:
+    """One line as a plain table; None for one that was torn."""
+    try:
+        text = raw.decode()
+        spelled = 'NaN"' in text or 'Infinity"' in text
+        value = (SPELLED if spelled else PLAIN).decode(text)
+        value = well_formed(value) if "\\ud" in text.lower() else value
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _finite_again(table: dict[str, Any]) -> dict[str, Any]:
+    return {key: _number(value) for key, value in table.items()}
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_number(item) for item in value]
+    return NOT_FINITE.get(value, value) if isinstance(value, str) else value
+
+
+# Made once: a million lines are read with them, few of which hold what JSON has no number for.
+PLAIN, SPELLED = json.JSONDecoder(), json.JSONDecoder(object_hook=_finite_again)

@@ -1,0 +1,96 @@
+"""Records of runs of weeks and of files made by hand: what is kept of them, and that it ends."""
+
+import json
+import random
+import tracemalloc
+from itertools import pairwise
+
+import pytest
+
+from lora_lab.errors import LabError
+from lora_lab.runs import lines, past
+from lora_lab.runs.inputs import recorded_layers
+from lora_lab.runs.lines import held_lines
+from lora_lab.runs.measure import UNKNOWN, measure_of
+from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.recipe import written
+from tests.runs.sample_run import write_sample
+from tests.runs.test_metrics import STEP, course, wanted
+
+
+def is_step(row):
+    return row.get("record") == "StepRecord"
+
+
+def test_of_too_many_steps_some_are_left_out_that_lie_between_steps(tmp_path):
+    path, thinned = tmp_path / "metrics.jsonl", 0
+    for seed in range(100):
+        chance = random.Random(seed)
+        rows = course(chance) + [json.loads(STEP % (1000 + i)) for i in range(chance.randrange(90))]
+        path.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in rows))
+        kept, whole = [json.loads(raw) for raw in held_lines(path, most=8)], wanted(rows)
+        assert [r for r in kept if not is_step(r)] == [r for r in whole if not is_step(r)]
+        steps = iter([row for row in whole if is_step(row)])
+        assert all(row in steps for row in kept if is_step(row)), "in their order"
+        assert kept[-1] == whole[-1]
+        if not any(row.get("record") == "ResumedRecord" for row in rows):
+            for before, row in pairwise(whole):  # where a stage of the schedule may begin
+                assert row in kept or (is_step(before) and is_step(row))
+        thinned += len(kept) < len(whole)
+        assert sum(map(is_step, kept)) <= 17 + 8 * sum(not is_step(r) for r in rows)
+    assert thinned > 50
+
+
+def test_a_run_of_a_million_steps_is_read_in_little_memory(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(STEP % i + "\n" for i in range(20_000)))
+    monkeypatch.setattr("lora_lab.runs.metrics.MOST_STEPS", 100)
+    tracemalloc.start()
+    try:
+        rows = read_metrics(path)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert 100 <= len(rows) <= 201
+    assert (rows[0]["step"], rows[-1]["step"]) == (0, 19_999)
+    assert peak < 2**20
+
+
+def test_more_records_than_can_be_held_are_refused_by_name(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"record":"EvalRecord"}\n' * 20)
+    assert len(read_metrics(path)) == 20
+    monkeypatch.setattr(lines, "MOST_BESIDE", 10)
+    with pytest.raises(LabError, match=r"too long to be read whole: .* over 10 records"):
+        read_metrics(path)
+
+
+def test_a_line_without_an_end_is_passed_over_in_little_memory(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes((STEP % 1 + "\n").encode())
+    with path.open("rb+") as file:
+        file.truncate(2**23)
+    monkeypatch.setattr(lines, "LONGEST", 2**16)
+    monkeypatch.setattr(past, "LONGEST", 2**16)
+    tracemalloc.start()
+    try:
+        assert [row["step"] for row in read_metrics(path)] == [1]
+        assert [record.step for record in past.past_records(path, 9)] == [1]
+        assert measure_of(path) == UNKNOWN
+        assert recorded_layers(path) == ()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 2**22
+
+
+def test_a_run_that_was_moved_too_often_has_no_script(tmp_path, monkeypatch):
+    run = write_sample(tmp_path)
+    row = {"record": "AppliedRecord", "step": 20, "changes": [["rank", 8, 8]], "notes": []}
+    story = [json.loads(raw) for raw in (run / "metrics.jsonl").read_bytes().splitlines()]
+    row["hyper"] = next(each["hyper"] for each in story if "hyper" in each)
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write((json.dumps(row) + "\n") * 20)
+    monkeypatch.setattr("lora_lab.runs.story.MOST_MOVES", 10)
+    with pytest.raises(LabError, match="no script repeats"):
+        written(run)
