@@ -46,7 +46,8 @@ class LiveLine:
     def __init__(self) -> None:
         self.state, self.what, self.message = State.LOADING, "", ""
         self.step = self.goal = 0
-        self.loss = self.held_out = math.nan
+        self.loss: float | None = None  # of a step; none was made yet
+        self.held_out = math.nan
         self._recent: deque[tuple[int, float]] = deque()
 
     def take(self, record: Record) -> str:
@@ -84,7 +85,9 @@ class LiveLine:
     def words(self) -> str:
         if self.state is State.LOADING:
             return f"{self.what or 'loading'}…"
-        parts = [f"step {self.step:,} / {self.goal:,}", f"loss {self.loss:.4g}"]
+        parts = [f"step {self.step:,} / {self.goal:,}"]
+        if self.loss is not None:
+            parts.append(f"loss {self.loss:.4g}")
         if self.held_out == self.held_out:
             parts.append(f"validation {self.held_out:.4g}")
         if self.state is not State.RUNNING:
@@ -186,17 +189,24 @@ def stop(
 
 def _stop_queue(as_json: bool) -> None:
     from lora_lab import paths
-    from lora_lab.runs.queue_kept import STOP, ask_for, is_kept
+    from lora_lab.runs.queue_kept import STARTS, STOP, ask_for, is_heard, is_kept, withdraw
 
     folder = paths.user_data() / "queue"
     if not is_kept(folder):
         raise LabError("No queue runs in the background.")
     ask_for(folder, STOP)
+    until = time.monotonic() + STARTS
     with stop_on_signals() as signals:
         while is_kept(folder):
             if signals:
                 words = "The queue was asked to end, and may still be saving its run."
                 raise Interrupted(words, signals[0])
+            if time.monotonic() > until and not is_heard(folder):
+                withdraw(folder)
+                raise LabError(
+                    "The queue's process does not answer: it may stand at a question in its "
+                    "terminal. Answer it there, or end it there by Ctrl-C."
+                )
             time.sleep(LOOK)
     if as_json:
         print_json({"queue": str(folder)})

@@ -13,7 +13,7 @@ from lora_lab.errors import not_written
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.own_files import read_own
 
-KEPT, WANTED = "kept", "wanted"  # files of the queue's folder
+KEPT, WANTED, HEARD = "kept", "wanted", "heard"  # files of the queue's folder
 GIVE, STOP = "give", "stop"  # hand it over, its run trains on; or end the run as well
 STARTS = 60.0  # seconds in which a keeper that was started has the queue, and an answer is due
 
@@ -31,7 +31,13 @@ def mark_kept(folder: Path, pid: int) -> None:
 
 def ask_for(folder: Path, what: str) -> None:
     """Ask the keeper to `GIVE` or to `STOP`; it answers by letting go. Raises LabError."""
+    (folder / HEARD).unlink(missing_ok=True)
     _write(folder / WANTED, what)
+
+
+def is_heard(folder: Path) -> bool:
+    """Whether the keeper is about to let go; one that stands at a question hears nothing."""
+    return (folder / HEARD).exists()
 
 
 def withdraw(folder: Path) -> None:
@@ -50,13 +56,15 @@ def kept(folder: Path) -> Iterator[Callable[[], str]]:
     def wanted() -> str:
         with suppress(OSError):
             asked = read_own(folder / WANTED).decode("ascii", "replace")
-            return asked if asked in (GIVE, STOP) and _is_fresh(folder / WANTED) else ""
+            if asked in (GIVE, STOP) and _is_fresh(folder / WANTED):
+                (folder / HEARD).touch()
+                return asked
         return ""
 
     try:
         yield wanted
     finally:
-        for name in (KEPT, WANTED):
+        for name in (KEPT, WANTED, HEARD):
             (folder / name).unlink(missing_ok=True)
 
 

@@ -109,6 +109,8 @@ def test_one_line_says_how_it_stands():
     with hosted() as one:
         config = one.config
     line.take(loaded_record(config))
+    line.take(StateRecord(State.RUNNING, 0, goal=100))
+    assert line.words() == "step 0 / 100"
     told = [line.take(record) for record in (
         StateRecord(State.RUNNING, 0, goal=100), StepRecord(10, 0.5, 0.1, 1.0),
         StepRecord(20, 0.25, 0.1, 2.0), EvalRecord(20, False, 9.0), EvalRecord(20, True, 0.3),

@@ -15,7 +15,7 @@ from lora_lab.engine.places import live_places
 from lora_lab.engine.remote import RemoteSession, end
 from lora_lab.presets import get_preset
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, WAITING, Queue
-from lora_lab.runs.queue_kept import GIVE, STOP, ask_for, is_kept, kept
+from lora_lab.runs.queue_kept import GIVE, STOP, WANTED, ask_for, is_kept, kept
 from tests.cli.test_background import when
 from tests.engine.here import StartingHere
 from tests.waiting import wait_until
@@ -159,3 +159,14 @@ def test_stop_waits_until_the_keeper_has_let_go(more):
     assert asked == [STOP]
     assert more == () or json.loads(done.stdout) == {"queue": str(folder())}
     assert sorted(path.name for path in folder().iterdir()) == ["lock"]
+
+
+def test_one_who_stands_at_a_question_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr("lora_lab.runs.queue_kept.STARTS", 0.0)
+    held = Queue(folder())
+    with kept(folder()):
+        done = verb("stop", "--queue")
+        assert done.exit_code == 1
+        assert "may stand at a question" in done.stderr
+        assert not (folder() / WANTED).exists()  # nor does it end later, when nobody expects it
+    held.close()
