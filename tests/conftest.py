@@ -4,7 +4,10 @@ import os
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # each has its own share of the cores
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
+import itertools
 import threading
 
 import pytest
@@ -37,11 +40,15 @@ def qtbot(qapp, request):
     return PatientBot(request)
 
 
+NUMBERS = itertools.count()
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    """User data of the test alone."""
-    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
+def home(tmp_path_factory, monkeypatch):
+    """User data of the test alone, at a place that is there when something is written to it."""
+    place = tmp_path_factory.getbasetemp() / f"home{next(NUMBERS)}"
+    monkeypatch.setenv("LORA_LAB_HOME", str(place))
+    return place
 
 
 @pytest.fixture(autouse=True)

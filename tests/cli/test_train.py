@@ -429,7 +429,7 @@ def test_a_run_is_listed_and_goes_on(tmp_path):
     assert "is not a run" in verb("resume", tmp_path / "none").output
 
 
-def test_a_run_without_a_checkpoint_is_begun_again_with_its_settings(tmp_path):
+def test_a_run_without_a_checkpoint_is_begun_again_with_its_settings(tmp_path, home):
     out = tmp_path / "one"
     verb("train", "--preset", "known-rank", "--steps", 12, "--rank", 3, "--out", out)
     shutil.rmtree(out / "checkpoints")
@@ -439,7 +439,7 @@ def test_a_run_without_a_checkpoint_is_begun_again_with_its_settings(tmp_path):
     before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     facts = json.loads(verb("resume", out, "--restart", "--json").stdout)
     assert facts["steps"] == 12
-    assert Path(facts["run"]).parent == tmp_path / "home" / "runs"
+    assert Path(facts["run"]).parent == home / "runs"
     assert RunFolder.at(Path(facts["run"])).load_config() == RunFolder.at(out).load_config()
     assert {path: path.read_bytes() for path in before} == before
 

@@ -160,10 +160,11 @@ def test_a_head_that_is_gone_for_a_while_is_asked_again(head, queue, sweep):
     assert sweep.ended
 
 
-def test_the_token_is_in_no_file(head, queue, sweep, tmp_path):
+def test_the_token_is_in_no_file(head, queue, sweep, tmp_path, home):
     work(head, sweep.job)
     sweep.poll()
-    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    found = [*tmp_path.rglob("*"), *home.rglob("*")]
+    files = [path for path in found if path.is_file()]
     assert len(files) > 10
     assert not [path for path in files if TOKEN.encode() in path.read_bytes()]
     assert TOKEN not in json.dumps(head.jobs)

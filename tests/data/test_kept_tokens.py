@@ -122,8 +122,8 @@ def test_the_oldest_gives_way_and_what_is_too_large_is_not_kept(monkeypatch):
     assert load("fourth"), "for what is not kept nothing gives way"
 
 
-def test_a_place_that_cannot_be_written_is_an_error_of_the_system(tmp_path):
-    (tmp_path / "home").write_text("a file in the place of the folder")
+def test_a_place_that_cannot_be_written_is_an_error_of_the_system(home):
+    home.write_text("a file in the place of the folder")
     with pytest.raises(NotADirectoryError):
         keep("one", KEPT)
     assert load("one") is None

@@ -75,7 +75,7 @@ def draw_everything(lab):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_grown_lab_trains_draws_exports_and_resumes(qtbot, lab, grown, variant):
+def test_a_grown_lab_trains_draws_exports_and_resumes(qtbot, lab, home, grown, variant):
     preset = get_preset(PRESET)
     assert lab.setup_dock.preset_combo.findText(preset.title) >= 0
     config = preset.config.model_copy(update={"variant": variant})
@@ -107,7 +107,7 @@ def test_a_grown_lab_trains_draws_exports_and_resumes(qtbot, lab, grown, variant
         assert exported[0].report.format == FORMAT
         assert (grown / "adapter" / "adapter_config.json").is_file()
 
-    (run,) = [path for path in (grown / "home" / "runs").iterdir() if path.is_dir()]
+    (run,) = [path for path in (home / "runs").iterdir() if path.is_dir()]
     lab.flows.runs.open_run(str(run))
     qtbot.waitUntil(lambda: lab.state is State.FINISHED, timeout=60_000)
     assert lab.sessions.step == config.max_steps
