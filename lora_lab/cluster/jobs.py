@@ -7,6 +7,7 @@ address, a message or a file, and to no other host, since redirections and proxi
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ from lora_lab.names import shown
 
 API = "4"  # version of the Jobs API that is spoken here
 PATIENCE = 30.0  # seconds for one answer
+LATE = (1.0, 2.0, 4.0, 8.0)  # seconds between looks for a job whose answer did not come
 LARGEST = 2**26  # bytes of one answer; the log comes whole each time
 SUCCEEDED = "SUCCEEDED"
 ENDED = (SUCCEEDED, "FAILED", "STOPPED")
@@ -98,15 +100,25 @@ class Cluster:
             try:
                 self._ask("POST", "/api/jobs/", asked)
             except (UnreachableError, RefusedError) as error:
-                try:
-                    known = self.look(id)
-                except LabError:
-                    raise error from None
+                known = self._look_for(id, error)
             else:
                 return
         if dict(known.about) != dict(about):
             raise LabError(f"The cluster has another job that is called {id}. Begin the sweep anew "
                            "for a new id.")  # fmt: skip
+
+    def _look_for(self, id: str, error: LabError) -> Job:
+        """A job whose submission failed with `error`, which is raised where there is none.
+
+        A busy head may take longer to begin a job than anybody waits for its answer.
+        """
+        waits = LATE if isinstance(error, UnreachableError) else ()
+        for seconds in (*waits, 0.0):
+            try:
+                return self.look(id)
+            except LabError:
+                time.sleep(seconds)
+        raise error
 
     def look(self, id: str) -> Job:
         """How a job stands; raises ForgottenError and other LabErrors."""

@@ -14,8 +14,9 @@ class FakeHead:
     def __init__(self):
         self.jobs, self.logs, self.asked = {}, {}, []
         self.answer, self.lose_answer, self.version = None, False, "4"
+        self.late = 0  # times that a job is not known yet whose submission was not answered
         self.begin = lambda head, id: None  # what a job does as soon as it is submitted
-        self.address = ""
+        self.address, self._coming = "", None
 
     def end(self, id, status, message=""):
         self.jobs[id].update(status=status, message=message)
@@ -28,6 +29,13 @@ class FakeHead:
             return 403, "Forbidden: Invalid authentication token"
         if path == "/api/version":
             return 200, json.dumps({"version": self.version, "ray_version": "2.60.0"})
+        if method == "POST" and self.late and path == "/api/jobs/":
+            self._coming = token, body
+            return None, ""
+        if method == "GET" and self.late and self._coming:
+            self.late -= 1
+            if not self.late:
+                self.reply("POST", "/api/jobs/", *self._coming)
         if method == "POST" and path == "/api/jobs/":
             if body["submission_id"] in self.jobs:
                 return 500, f"Traceback\nValueError: Job {body['submission_id']} already exists"
@@ -62,6 +70,8 @@ def fake_head():
             else:
                 token = self.headers.get("Authorization")
                 status, text = head.reply(self.command, self.path, token, body)
+            if status is None:
+                return  # the connection is closed without a word
             self.send_response(status)
             for name, value in headers.items():
                 self.send_header(name, value)

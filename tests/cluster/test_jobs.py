@@ -156,6 +156,16 @@ def test_an_id_of_another_job_is_refused_and_a_lost_answer_is_none(head):
         cluster.submit("one", "python x", {}, {"sweep": "another"})
 
 
+def test_a_job_that_begins_later_than_anybody_waits_is_found(head, monkeypatch):
+    monkeypatch.setattr("lora_lab.cluster.jobs.LATE", (0.0, 0.0))
+    head.late = 2
+    Cluster(head.address).submit("one", "python x", {}, {"sweep": "mine"})
+    assert list(head.jobs) == ["one"]
+    head.late = 9
+    with pytest.raises(UnreachableError, match="Nothing answers"):
+        Cluster(head.address).submit("two", "python x", {}, {"sweep": "mine"})
+
+
 def test_a_head_that_has_forgotten(head):
     for ask in (Cluster.look, Cluster.log, Cluster.stop):
         with pytest.raises(ForgottenError, match="has forgotten the job"):

@@ -59,6 +59,16 @@ def ended(process, code=0):
     return (json.loads(out) if code == 0 else None), err
 
 
+def begun(sent, over):
+    """The folder of the sweep that is being sent; where it gave up, this fails with its words."""
+
+    def look():
+        assert sent.poll() is None, sent.communicate()[1]
+        return next((over / "cluster").glob("*"), None)
+
+    return wait_until(look, PATIENCE)
+
+
 def figures(rows):
     return {(row["rank"], row["seed"]): (row["best"], row["steps"], row["state"]) for row in rows}
 
@@ -107,8 +117,7 @@ def test_trials_driver_and_head_may_be_killed(tmp_path, cluster):
     assert {row["state"] for row in wanted} == {"done"}
 
     sent = torn.begin(*RUNS_OF_IT, "--cluster", ADDRESS)
-    over = tmp_path / "over" / "cluster"
-    place = wait_until(lambda: next(over.glob("*"), None), PATIENCE)
+    place = begun(sent, tmp_path / "over")
     # the driver
     wait_until(lambda: in_middle(place), PATIENCE)
     assert cluster.kill_inside(cluster.pids("lora_lab.cluster.driver"))
@@ -159,7 +168,7 @@ def test_a_sweep_is_stopped_and_watched_again(tmp_path, cluster):
     person = Person(cluster, tmp_path / "me")
     sent = person.begin("--preset", "digits", "--rank", "1", "--steps", "100000",
                         "--autosave", "0.1", "--cluster", ADDRESS)  # fmt: skip
-    place = wait_until(lambda: next((tmp_path / "over" / "cluster").glob("*"), None), PATIENCE)
+    place = begun(sent, tmp_path / "over")
     item = wait_until(lambda: in_middle(place), PATIENCE)
     cluster.kill_inside(cluster.pids("lora_lab sweep"), signal.SIGINT)  # Ctrl-C lets go
     _, words = ended(sent, 130)
