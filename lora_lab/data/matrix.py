@@ -28,7 +28,8 @@ FILES = " ".join(f"*{ending}" for ending in (*TEXTS, ".npy", *ENDINGS))
 
 _PLAIN = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,5})?")
 _LONGEST = 400  # characters of one number
-_LONGEST_ROW = SIDE * _LONGEST  # of one row; no single search holds the window up for longer
+_INSIDE = re.compile(r"[^\s\]})]")  # a row's end never stretches over one
+_PART = 2**18  # characters of one search, which keeps the window's thread waiting
 _ROW_ENDS = re.compile(r"[\r\n;]|[\]})]\s*,")
 _DROPPED = str.maketrans({"−": "-", "\t": " ", **dict.fromkeys("[](){}|", " ")})
 
@@ -138,15 +139,15 @@ def matrix_of(values: np.ndarray, title: str = "") -> Matrix:
 
 def _lines(text: str) -> Iterator[str]:
     """The rows of a text, one after the other: there may be millions of them."""
-    at = 0
-    while end := _ROW_ENDS.search(text, at, at + _LONGEST_ROW):
-        yield text[at : end.start()]
-        at = end.end()
-    if len(text) - at > _LONGEST_ROW:
-        raise DataError(
-            f"A row of over {_LONGEST_ROW:,} characters is not taken. Write a row of the matrix "
-            "per line, its numbers with commas or spaces between them."
-        )
+    at = begin = 0  # of the row, and of the part of it that is searched
+    while begin < len(text):
+        inside = _INSIDE.search(text, begin + _PART)
+        until = inside.end() if inside else len(text)
+        if end := _ROW_ENDS.search(text, begin, until):
+            yield text[at : end.start()]
+            at = begin = end.end()
+        else:
+            begin = until
     yield text[at:]
 
 
@@ -175,7 +176,7 @@ def _number(word: str, row: int, column: int) -> Fraction:
     if not line:
         below = "1"
     for part in (above, below):
-        if not _PLAIN.fullmatch(part):
+        if len(part) > _LONGEST or not _PLAIN.fullmatch(part):
             raise _refused(word, row, column)
         _float(part, row, column)  # before a fraction of 10⁹⁹⁹⁹⁹ is made of it
     under = Fraction(below)

@@ -208,7 +208,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 def tidy(run: Path) -> list[str]:
     """Mend what crashes left in a run, and remove what is half-written; the names of all of it."""
-    removed = _tidy(run)
+    removed: list[str] = []
+    with suppress(FileNotFoundError):
+        removed += _tidy(run)
     with suppress(FileNotFoundError), own_folder(run, FOLDER, make=False) as folder:
         return _tidy(folder) + removed
     return removed

@@ -1,6 +1,7 @@
 """What is typed or read becomes a matrix, exact to the digit; what is none is named by its row."""
 
 import pickle
+import random
 import time
 from contextlib import suppress
 from fractions import Fraction
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lora_lab.data import matrix as rows_of
 from lora_lab.data.matrix import MOST_EXACT, SIDE, matrix_of, parse_matrix, read_matrix
 from lora_lab.errors import DataError
 
@@ -215,3 +217,13 @@ def test_text_of_any_form_is_judged_in_a_moment(case):
     with suppress(DataError):
         parse_matrix(LONG[case])
     assert time.process_time() - began < 1.5
+
+
+@pytest.mark.parametrize("part", [1, 2, 3, 7])
+def test_a_text_that_is_searched_in_parts_has_the_rows_it_has_as_a_whole(part, monkeypatch):
+    """Also where a bracket, blanks and the comma that makes them a row's end are parted."""
+    choice = random.Random(part)
+    monkeypatch.setattr(rows_of, "_PART", part)
+    for _ in range(2000):
+        text = "".join(choice.choices("1 ],;[)\n}x  ", k=choice.randrange(14)))
+        assert list(rows_of._lines(text)) == rows_of._ROW_ENDS.split(text)

@@ -261,9 +261,9 @@ def hostile() -> dict[str, Hostile]:
         "sorted in a template": Hostile(
             lambda p: templated(p, "{{ ('ab' * 10**6)|list|sort|length }}"), chat, "."),
         "blanks.csv": Hostile(to_bytes(b"1" + b" " * 7_000_000 + b"2/3"), matrix, ""),
-        "brackets.csv": Hostile(to_bytes(b"[" * 7_000_000), matrix, "A row of over"),
+        "brackets.csv": Hostile(to_bytes(b"[" * 7_000_000), matrix, "no number"),
         "rows.csv": Hostile(to_bytes(b"1\n" * 3_900_000), matrix, "too large for the bench"),
-        "a number.csv": Hostile(to_bytes(b"1" * 7_000_000), matrix, "A row of over"),
+        "a number.csv": Hostile(to_bytes(b"1" * 7_000_000), matrix, "is not a number"),
         "run lengths.parquet": Hostile(many_values, rows, "rows in"),
         "digits.gz": Hostile(idx, digits, "more than it holds"),
         "digits of nothing": Hostile(claims_gigabytes, digits, "more than it holds"),

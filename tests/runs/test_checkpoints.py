@@ -81,6 +81,7 @@ def test_one_that_was_just_being_replaced_comes_back(tmp_path):
     assert latest(tmp_path).step == 2
     atomic.aside(path).mkdir()
     assert checkpoints.tidy(tmp_path) == []
+    assert checkpoints.tidy(tmp_path / "gone") == []
     assert sorted(p.name for p in (tmp_path / FOLDER).iterdir()) == [
         "step-000000001", "step-000000002",
     ]  # fmt: skip
