@@ -2822,6 +2822,14 @@ zustand</translation>
         <translation>&amp;Weiter</translation>
     </message>
     <message>
+        <source>&amp;Continue it there</source>
+        <translation>Dort &amp;fortsetzen</translation>
+    </message>
+    <message>
+        <source>&amp;Follow</source>
+        <translation>&amp;Verfolgen</translation>
+    </message>
+    <message>
         <source>&amp;Learn</source>
         <translation>Ler&amp;nen</translation>
     </message>
@@ -2858,6 +2866,18 @@ zustand</translation>
         <translation>&amp;Start</translation>
     </message>
     <message>
+        <source>&amp;Stop it there</source>
+        <translation>Dort &amp;anhalten</translation>
+    </message>
+    <message>
+        <source>&amp;Token</source>
+        <translation>&amp;Token</translation>
+    </message>
+    <message>
+        <source>&amp;Yes, {}</source>
+        <translation>&amp;Ja, {}</translation>
+    </message>
+    <message>
         <source>90 % of it</source>
         <translation>90 % davon</translation>
     </message>
@@ -2868,6 +2888,14 @@ zustand</translation>
     <message>
         <source>A P of each tensor, with unit columns: every tensor moves alike, whatever its size. As Aghajanyan et al. 2020 compute it</source>
         <translation>Ein P je Tensor, mit Einheitsspalten: jeder Tensor bewegt sich gleich weit, wie groß er auch ist. So rechnen Aghajanyan et al. 2020</translation>
+    </message>
+    <message>
+        <source>A batch has as many examples as its tokens allow.</source>
+        <translation>Ein Batch hat so viele Beispiele, wie seine Tokens erlauben.</translation>
+    </message>
+    <message>
+        <source>A folder that all of its machines see, by its whole path</source>
+        <translation>Ein Ordner, den alle seine Maschinen sehen, mit vollem Pfad</translation>
     </message>
     <message>
         <source>A lane for each rank, as in 1, 2, 4, 8</source>
@@ -2884,6 +2912,14 @@ zustand</translation>
     <message>
         <source>A search needs Optuna, which is not installed here: pip install &apos;lora-lab[search]&apos;.</source>
         <translation>Eine Suche braucht Optuna, das hier nicht installiert ist: pip install &apos;lora-lab[search]&apos;.</translation>
+    </message>
+    <message>
+        <source>A sweep was on a cluster when the window was closed: {}.</source>
+        <translation>Ein Sweep lief auf einem Cluster, als das Fenster geschlossen wurde: {}.</translation>
+    </message>
+    <message>
+        <source>A&amp;ddress</source>
+        <translation>A&amp;dresse</translation>
     </message>
     <message>
         <source>About two bits a number</source>
@@ -2934,6 +2970,10 @@ zustand</translation>
         <translation>Alle Bahnen in einem Batch: dasselbe Ergebnis bis auf Rundung, schneller bei kleinen Netzen</translation>
     </message>
     <message>
+        <source>Another job continues each run from its last checkpoint over there</source>
+        <translation>Ein weiterer Job setzt jeden Lauf dort von seinem letzten Checkpoint fort</translation>
+    </message>
+    <message>
         <source>Another lane that continues from here</source>
         <translation>Eine weitere Bahn, die von hier weitergeht</translation>
     </message>
@@ -2946,16 +2986,40 @@ zustand</translation>
         <translation>Die Daten fragen</translation>
     </message>
     <message>
+        <source>Asking the cluster…</source>
+        <translation>Der Cluster wird gefragt…</translation>
+    </message>
+    <message>
+        <source>Asks the cluster again and again, until the sweep ends</source>
+        <translation>Fragt den Cluster immer wieder, bis der Sweep endet</translation>
+    </message>
+    <message>
+        <source>Asks the head, and its python for its version of the lab</source>
+        <translation>Fragt den Head, und sein Python nach seiner Version des Labs</translation>
+    </message>
+    <message>
         <source>Attach</source>
         <translation>Verbinden</translation>
+    </message>
+    <message>
+        <source>Batch tokens</source>
+        <translation>Tokens je Batch</translation>
     </message>
     <message>
         <source>By a note of the desktop, for runs of over a minute, while the lab is behind</source>
         <translation>Durch eine Meldung des Desktops, bei Läufen von über einer Minute, wenn das Lab im Hintergrund steht</translation>
     </message>
     <message>
+        <source>C&amp;heck</source>
+        <translation>&amp;Prüfen</translation>
+    </message>
+    <message>
         <source>C&amp;hoice</source>
         <translation>Wah&amp;l</translation>
+    </message>
+    <message>
+        <source>CPU c&amp;ores of each run</source>
+        <translation>CPU-&amp;Kerne je Lauf</translation>
     </message>
     <message>
         <source>Choice of runs</source>
@@ -2964,6 +3028,10 @@ zustand</translation>
     <message>
         <source>Clone</source>
         <translation>Klonen</translation>
+    </message>
+    <message>
+        <source>Cluster…</source>
+        <translation>Cluster…</translation>
     </message>
     <message>
         <source>Colour each token of the row by its loss now</source>
@@ -2976,6 +3044,10 @@ zustand</translation>
     <message>
         <source>Continue in the &amp;background</source>
         <translation>Im &amp;Hintergrund weiterlaufen lassen</translation>
+    </message>
+    <message>
+        <source>Continue it there</source>
+        <translation>Dort fortsetzen</translation>
     </message>
     <message>
         <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
@@ -3014,6 +3086,10 @@ zustand</translation>
         <translation>Richtungen</translation>
     </message>
     <message>
+        <source>Does the head of this sweep have another address now?</source>
+        <translation>Hat der Head dieses Sweeps jetzt eine andere Adresse?</translation>
+    </message>
+    <message>
         <source>Drop</source>
         <translation>Entfernen</translation>
     </message>
@@ -3030,6 +3106,10 @@ zustand</translation>
         <translation>Suche been&amp;den</translation>
     </message>
     <message>
+        <source>Ends the job; what was saved of its runs stays there</source>
+        <translation>Beendet den Job; was von seinen Läufen gespeichert wurde, bleibt dort</translation>
+    </message>
+    <message>
         <source>Every action, panel, setting and page by name</source>
         <translation>Jede Aktion, Ansicht, Einstellung und Seite beim Namen</translation>
     </message>
@@ -3044,6 +3124,18 @@ zustand</translation>
     <message>
         <source>Find the validation rows that excite each direction most; some seconds</source>
         <translation>Die Validierungszeilen finden, die jede Richtung am stärksten anregen; einige Sekunden</translation>
+    </message>
+    <message>
+        <source>Folder th&amp;ere</source>
+        <translation>Ordner d&amp;ort</translation>
+    </message>
+    <message>
+        <source>Folder there</source>
+        <translation>Ordner dort</translation>
+    </message>
+    <message>
+        <source>Follow it</source>
+        <translation>Verfolgen</translation>
     </message>
     <message>
         <source>Generated text, adapters off and the mixture on</source>
@@ -3086,6 +3178,10 @@ zustand</translation>
         <translation>In einem eigenen Prozess: Läufe von über einer Minute gehen weiter, wenn es geschlossen wird</translation>
     </message>
     <message>
+        <source>In the panels of the main window, as its news come</source>
+        <translation>In den Feldern des Hauptfensters, sowie Neues kommt</translation>
+    </message>
+    <message>
         <source>Interference</source>
         <translation>Interferenz</translation>
     </message>
@@ -3104,6 +3200,10 @@ zustand</translation>
     <message>
         <source>It is otherwise: {}</source>
         <translation>Es ist anders: {}</translation>
+    </message>
+    <message>
+        <source>It was sent to {}, and {} stands above. The token goes where you say.</source>
+        <translation>Er wurde an {} geschickt, und oben steht {}. Das Token geht dorthin, wo Sie es sagen.</translation>
     </message>
     <message>
         <source>Keep the lab open</source>
@@ -3218,12 +3318,20 @@ zustand</translation>
         <translation>Noch kein Schritt.</translation>
     </message>
     <message>
+        <source>No sweep was sent to a cluster yet.</source>
+        <translation>Noch wurde kein Sweep an einen Cluster geschickt.</translation>
+    </message>
+    <message>
         <source>No tokens are counted: this task does not read text, or the run was recorded before they were.</source>
         <translation>Token werden nicht gezählt: Diese Aufgabe liest keinen Text, oder der Lauf ist älter als die Zählung.</translation>
     </message>
     <message>
         <source>No tokens: {}.</source>
         <translation>Keine Token: {}.</translation>
+    </message>
+    <message>
+        <source>No, {}</source>
+        <translation>Nein, {}</translation>
     </message>
     <message>
         <source>Not available now: {}</source>
@@ -3252,6 +3360,10 @@ zustand</translation>
     <message>
         <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
         <translation>Der exakten Summe und der gewählten Methode, an Modell und Daten, die offen sind</translation>
+    </message>
+    <message>
+        <source>Of the head&apos;s dashboard; from outside, of a tunnel to it</source>
+        <translation>Die des Dashboards des Heads; von außen die eines Tunnels dorthin</translation>
     </message>
     <message>
         <source>One P of all weights, with unit columns over all of them. Li et al. 2018</source>
@@ -3566,6 +3678,14 @@ zustand</translation>
         <translation>Lauf</translation>
     </message>
     <message>
+        <source>Run on</source>
+        <translation>Ausführen auf</translation>
+    </message>
+    <message>
+        <source>Run on a cluster</source>
+        <translation>Auf einem Cluster ausführen</translation>
+    </message>
+    <message>
         <source>Run the code that builds this model?</source>
         <translation>Den Code ausführen, der dieses Modell baut?</translation>
     </message>
@@ -3580,6 +3700,10 @@ zustand</translation>
     <message>
         <source>Runs of the queue</source>
         <translation>Läufe der Warteschlange</translation>
+    </message>
+    <message>
+        <source>Runs of the sweep</source>
+        <translation>Läufe des Sweeps</translation>
     </message>
     <message>
         <source>Runs per combination, each with its own seed</source>
@@ -3608,6 +3732,10 @@ zustand</translation>
     <message>
         <source>S&amp;teps</source>
         <translation>Sch&amp;ritte</translation>
+    </message>
+    <message>
+        <source>S&amp;weep</source>
+        <translation>S&amp;weep</translation>
     </message>
     <message>
         <source>SGD&apos;s momentum.</source>
@@ -3738,6 +3866,10 @@ zustand</translation>
         <translation>Bildschirm</translation>
     </message>
     <message>
+        <source>Se&amp;nd what waits ({:,})</source>
+        <translation>Wartende se&amp;nden ({:,})</translation>
+    </message>
+    <message>
         <source>Search by name, type or shape</source>
         <translation>Nach Name, Typ oder Form suchen</translation>
     </message>
@@ -3788,6 +3920,18 @@ zustand</translation>
     <message>
         <source>Select all of this t&amp;ype</source>
         <translation>Alle dieses T&amp;yps auswählen</translation>
+    </message>
+    <message>
+        <source>Sending…</source>
+        <translation>Wird gesendet…</translation>
+    </message>
+    <message>
+        <source>Sent to {}; not followed now.</source>
+        <translation>An {} geschickt; wird jetzt nicht verfolgt.</translation>
+    </message>
+    <message>
+        <source>Sent, runs: {:,}</source>
+        <translation>Gesendet, Läufe: {:,}</translation>
     </message>
     <message>
         <source>Sequence to sequence</source>
@@ -3864,6 +4008,10 @@ zustand</translation>
     <message>
         <source>Show runs folder</source>
         <translation>Ordner der Läufe zeigen</translation>
+    </message>
+    <message>
+        <source>Show the &amp;run</source>
+        <translation>&amp;Lauf zeigen</translation>
     </message>
     <message>
         <source>Shown</source>
@@ -4026,6 +4174,10 @@ zustand</translation>
         <translation>Zustand der Warteschlange</translation>
     </message>
     <message>
+        <source>State of the sweep</source>
+        <translation>Stand des Sweeps</translation>
+    </message>
+    <message>
         <source>Step</source>
         <translation>Schritt</translation>
     </message>
@@ -4124,6 +4276,10 @@ zustand</translation>
     <message>
         <source>Suggest…</source>
         <translation>Vorschlagen…</translation>
+    </message>
+    <message>
+        <source>Sweeps on clusters</source>
+        <translation>Sweeps auf Clustern</translation>
     </message>
     <message>
         <source>System</source>
@@ -4236,6 +4392,10 @@ zustand</translation>
     <message>
         <source>The first steps are alike</source>
         <translation>Die ersten Schritte gleichen sich</translation>
+    </message>
+    <message>
+        <source>The head answers, with Ray {} and this version of the lab.</source>
+        <translation>Der Head antwortet, mit Ray {} und dieser Version des Labs.</translation>
     </message>
     <message>
         <source>The intrinsic dimension of this task, by random subspaces of growing size</source>
@@ -4406,6 +4566,10 @@ zustand</translation>
         <translation>Der stabile Rang ‖ΔW‖²/σ₁² einer Änderung vom Rang r wächst wie r^β mit β weit unter 1.</translation>
     </message>
     <message>
+        <source>The sweep {} has ended: {}.</source>
+        <translation>Der Sweep {} ist zu Ende: {}.</translation>
+    </message>
+    <message>
         <source>The weights take {} as {}; {} are free here</source>
         <translation>Die Gewichte brauchen {} als {}; {} sind hier frei</translation>
     </message>
@@ -4432,6 +4596,10 @@ zustand</translation>
     <message>
         <source>This computer</source>
         <translation>Dieser Rechner</translation>
+    </message>
+    <message>
+        <source>This machine</source>
+        <translation>Diese Maschine</translation>
     </message>
     <message>
         <source>This run has ended. Restart, then export.</source>
@@ -4480,6 +4648,10 @@ zustand</translation>
     <message>
         <source>To use it</source>
         <translation>So benutzen</translation>
+    </message>
+    <message>
+        <source>Token budget: tokens of a step, with padding, at most; it has as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the batch counts examples.</source>
+        <translation>Token-Budget: höchstens so viele Tokens je Schritt, mit Padding; er hat so viele Beispiele, wie hineinpassen, anstelle des Batches. Eine längere Zeile ist ein Schritt für sich. 0: der Batch zählt Beispiele.</translation>
     </message>
     <message>
         <source>Token classification</source>
@@ -4782,6 +4954,10 @@ zustand</translation>
         <translation>Was jede Richtung schreibt und was sie anregt</translation>
     </message>
     <message>
+        <source>What is typed here is written nowhere, and gone with the window</source>
+        <translation>Was hier getippt wird, wird nirgends aufgeschrieben und ist mit dem Fenster weg</translation>
+    </message>
+    <message>
         <source>What papers claim of LoRA, tried on this model, with a verdict each</source>
         <translation>Was Arbeiten über LoRA behaupten, an diesem Modell erprobt, je mit einem Urteil</translation>
     </message>
@@ -4820,6 +4996,10 @@ zustand</translation>
     <message>
         <source>Where embedding and head share one weight, a merge would change both. Untied, each has a weight of its own in the merged checkpoint.</source>
         <translation>Wo Embedding und Kopf ein Gewicht teilen, würde ein Merge beide ändern. Getrennt hat jeder im zusammengeführten Checkpoint sein eigenes.</translation>
+    </message>
+    <message>
+        <source>Where the waiting runs are trained</source>
+        <translation>Wo die wartenden Läufe trainiert werden</translation>
     </message>
     <message>
         <source>Where to export to</source>
@@ -5116,6 +5296,10 @@ zustand</translation>
     <message>
         <source>batch size</source>
         <translation>Batchgröße</translation>
+    </message>
+    <message>
+        <source>batch tokens</source>
+        <translation>Tokens je Batch</translation>
     </message>
     <message>
         <source>batching</source>
@@ -5488,6 +5672,10 @@ zustand</translation>
     <message>
         <source>folder or file of the base model</source>
         <translation>Ordner oder Datei des Basismodells</translation>
+    </message>
+    <message>
+        <source>from LORA_LAB_CLUSTER_TOKEN or the keyring</source>
+        <translation>aus LORA_LAB_CLUSTER_TOKEN oder dem Schlüsselbund</translation>
     </message>
     <message>
         <source>from random weights</source>
@@ -6270,6 +6458,10 @@ zustand</translation>
         <translation>der höchste Rang will eine kleinere Rate als Rang 1</translation>
     </message>
     <message>
+        <source>the lab&apos;s own over there</source>
+        <translation>der des Labs dort</translation>
+    </message>
+    <message>
         <source>the loss of MLP layers is no higher</source>
         <translation>der Verlust der MLP-Schichten ist nicht höher</translation>
     </message>
@@ -6746,6 +6938,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} is here already.</source>
         <translation>{} ist schon hier.</translation>
+    </message>
+    <message>
+        <source>{} is on a cluster. Attach shows what has come of it, as it comes.</source>
+        <translation>{} ist auf einem Cluster. Verbinden zeigt, was davon gekommen ist, sowie es kommt.</translation>
     </message>
     <message>
         <source>{} is open here and trains in the background.</source>

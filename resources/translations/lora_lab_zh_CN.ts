@@ -2822,6 +2822,14 @@ state</source>
         <translation>继续(&amp;C)</translation>
     </message>
     <message>
+        <source>&amp;Continue it there</source>
+        <translation>在那里继续(&amp;C)</translation>
+    </message>
+    <message>
+        <source>&amp;Follow</source>
+        <translation>跟踪(&amp;F)</translation>
+    </message>
+    <message>
         <source>&amp;Learn</source>
         <translation>学习(&amp;L)</translation>
     </message>
@@ -2858,6 +2866,18 @@ state</source>
         <translation>开始(&amp;S)</translation>
     </message>
     <message>
+        <source>&amp;Stop it there</source>
+        <translation>在那里停止(&amp;S)</translation>
+    </message>
+    <message>
+        <source>&amp;Token</source>
+        <translation>令牌(&amp;T)</translation>
+    </message>
+    <message>
+        <source>&amp;Yes, {}</source>
+        <translation>是，{}(&amp;Y)</translation>
+    </message>
+    <message>
         <source>90 % of it</source>
         <translation>其 90 %</translation>
     </message>
@@ -2868,6 +2888,14 @@ state</source>
     <message>
         <source>A P of each tensor, with unit columns: every tensor moves alike, whatever its size. As Aghajanyan et al. 2020 compute it</source>
         <translation>每个张量各有一个 P，各列为单位长度：无论大小，每个张量移动得一样远。Aghajanyan 等 2020 即如此计算</translation>
+    </message>
+    <message>
+        <source>A batch has as many examples as its tokens allow.</source>
+        <translation>一个批次的样本数由其token 数决定。</translation>
+    </message>
+    <message>
+        <source>A folder that all of its machines see, by its whole path</source>
+        <translation>其所有机器都能看到的文件夹，用完整路径</translation>
     </message>
     <message>
         <source>A lane for each rank, as in 1, 2, 4, 8</source>
@@ -2884,6 +2912,14 @@ state</source>
     <message>
         <source>A search needs Optuna, which is not installed here: pip install &apos;lora-lab[search]&apos;.</source>
         <translation>搜索需要 Optuna，此处未安装：pip install &apos;lora-lab[search]&apos;。</translation>
+    </message>
+    <message>
+        <source>A sweep was on a cluster when the window was closed: {}.</source>
+        <translation>窗口关闭时有一个扫描在集群上：{}。</translation>
+    </message>
+    <message>
+        <source>A&amp;ddress</source>
+        <translation>地址(&amp;D)</translation>
     </message>
     <message>
         <source>About two bits a number</source>
@@ -2934,6 +2970,10 @@ state</source>
         <translation>所有赛道合为一批：除舍入外结果相同，小网络更快</translation>
     </message>
     <message>
+        <source>Another job continues each run from its last checkpoint over there</source>
+        <translation>另一个作业从那里的最后检查点继续每个运行</translation>
+    </message>
+    <message>
         <source>Another lane that continues from here</source>
         <translation>从此处继续的另一条赛道</translation>
     </message>
@@ -2946,16 +2986,40 @@ state</source>
         <translation>查询数据</translation>
     </message>
     <message>
+        <source>Asking the cluster…</source>
+        <translation>正在询问集群…</translation>
+    </message>
+    <message>
+        <source>Asks the cluster again and again, until the sweep ends</source>
+        <translation>不断询问集群，直到扫描结束</translation>
+    </message>
+    <message>
+        <source>Asks the head, and its python for its version of the lab</source>
+        <translation>询问头节点，并向其 Python 询问实验室版本</translation>
+    </message>
+    <message>
         <source>Attach</source>
         <translation>连接</translation>
+    </message>
+    <message>
+        <source>Batch tokens</source>
+        <translation>批次token 数</translation>
     </message>
     <message>
         <source>By a note of the desktop, for runs of over a minute, while the lab is behind</source>
         <translation>桌面通知：运行超过一分钟且实验室不在前台时</translation>
     </message>
     <message>
+        <source>C&amp;heck</source>
+        <translation>检查(&amp;H)</translation>
+    </message>
+    <message>
         <source>C&amp;hoice</source>
         <translation>选择(&amp;H)</translation>
+    </message>
+    <message>
+        <source>CPU c&amp;ores of each run</source>
+        <translation>每个运行的 CPU 核心数(&amp;O)</translation>
     </message>
     <message>
         <source>Choice of runs</source>
@@ -2964,6 +3028,10 @@ state</source>
     <message>
         <source>Clone</source>
         <translation>克隆</translation>
+    </message>
+    <message>
+        <source>Cluster…</source>
+        <translation>集群…</translation>
     </message>
     <message>
         <source>Colour each token of the row by its loss now</source>
@@ -2976,6 +3044,10 @@ state</source>
     <message>
         <source>Continue in the &amp;background</source>
         <translation>在后台继续(&amp;B)</translation>
+    </message>
+    <message>
+        <source>Continue it there</source>
+        <translation>在那里继续</translation>
     </message>
     <message>
         <source>Cosine of the ΔWs (−1: they undo each other, 0: neither disturbs the other), then the smallest angle of what they read and of what they write; {:,} layers, at step {:,}.</source>
@@ -3014,6 +3086,10 @@ state</source>
         <translation>方向</translation>
     </message>
     <message>
+        <source>Does the head of this sweep have another address now?</source>
+        <translation>此扫描的头节点现在有另一个地址吗？</translation>
+    </message>
+    <message>
         <source>Drop</source>
         <translation>移除</translation>
     </message>
@@ -3030,6 +3106,10 @@ state</source>
         <translation>结束搜索(&amp;E)</translation>
     </message>
     <message>
+        <source>Ends the job; what was saved of its runs stays there</source>
+        <translation>结束作业；其运行已保存的内容留在那里</translation>
+    </message>
+    <message>
         <source>Every action, panel, setting and page by name</source>
         <translation>按名称查找任何操作、面板、设置和页面</translation>
     </message>
@@ -3044,6 +3124,18 @@ state</source>
     <message>
         <source>Find the validation rows that excite each direction most; some seconds</source>
         <translation>查找最能激发每个方向的验证行；需几秒</translation>
+    </message>
+    <message>
+        <source>Folder th&amp;ere</source>
+        <translation>那里的文件夹(&amp;E)</translation>
+    </message>
+    <message>
+        <source>Folder there</source>
+        <translation>那里的文件夹</translation>
+    </message>
+    <message>
+        <source>Follow it</source>
+        <translation>跟踪它</translation>
     </message>
     <message>
         <source>Generated text, adapters off and the mixture on</source>
@@ -3086,6 +3178,10 @@ state</source>
         <translation>在独立进程中：超过一分钟的运行在关闭窗口后继续</translation>
     </message>
     <message>
+        <source>In the panels of the main window, as its news come</source>
+        <translation>随消息到来显示在主窗口的面板中</translation>
+    </message>
+    <message>
         <source>Interference</source>
         <translation>干扰</translation>
     </message>
@@ -3104,6 +3200,10 @@ state</source>
     <message>
         <source>It is otherwise: {}</source>
         <translation>并非如此：{}</translation>
+    </message>
+    <message>
+        <source>It was sent to {}, and {} stands above. The token goes where you say.</source>
+        <translation>它被发送到 {}，而上面是 {}。令牌会发往您指定的地方。</translation>
     </message>
     <message>
         <source>Keep the lab open</source>
@@ -3218,12 +3318,20 @@ state</source>
         <translation>尚未训练。</translation>
     </message>
     <message>
+        <source>No sweep was sent to a cluster yet.</source>
+        <translation>尚未向集群发送扫描。</translation>
+    </message>
+    <message>
         <source>No tokens are counted: this task does not read text, or the run was recorded before they were.</source>
         <translation>没有 token 计数：此任务不读取文本，或该运行记录于计数之前。</translation>
     </message>
     <message>
         <source>No tokens: {}.</source>
         <translation>没有 token：{}。</translation>
+    </message>
+    <message>
+        <source>No, {}</source>
+        <translation>否，{}</translation>
     </message>
     <message>
         <source>Not available now: {}</source>
@@ -3252,6 +3360,10 @@ state</source>
     <message>
         <source>Of the exact sum and of the chosen method, in the model and data that are open</source>
         <translation>精确和与所选方法的验证损失，在已打开的模型和数据上</translation>
+    </message>
+    <message>
+        <source>Of the head&apos;s dashboard; from outside, of a tunnel to it</source>
+        <translation>头节点仪表板的地址；从外部则为通向它的隧道的地址</translation>
     </message>
     <message>
         <source>One P of all weights, with unit columns over all of them. Li et al. 2018</source>
@@ -3566,6 +3678,14 @@ state</source>
         <translation>运行</translation>
     </message>
     <message>
+        <source>Run on</source>
+        <translation>运行于</translation>
+    </message>
+    <message>
+        <source>Run on a cluster</source>
+        <translation>在集群上运行</translation>
+    </message>
+    <message>
         <source>Run the code that builds this model?</source>
         <translation>运行构建此模型的代码？</translation>
     </message>
@@ -3580,6 +3700,10 @@ state</source>
     <message>
         <source>Runs of the queue</source>
         <translation>队列中的运行</translation>
+    </message>
+    <message>
+        <source>Runs of the sweep</source>
+        <translation>扫描的运行</translation>
     </message>
     <message>
         <source>Runs per combination, each with its own seed</source>
@@ -3608,6 +3732,10 @@ state</source>
     <message>
         <source>S&amp;teps</source>
         <translation>步数(&amp;T)</translation>
+    </message>
+    <message>
+        <source>S&amp;weep</source>
+        <translation>扫描(&amp;W)</translation>
     </message>
     <message>
         <source>SGD&apos;s momentum.</source>
@@ -3738,6 +3866,10 @@ state</source>
         <translation>屏幕</translation>
     </message>
     <message>
+        <source>Se&amp;nd what waits ({:,})</source>
+        <translation>发送等待中的 ({:,})(&amp;N)</translation>
+    </message>
+    <message>
         <source>Search by name, type or shape</source>
         <translation>按名称、类型或形状搜索</translation>
     </message>
@@ -3788,6 +3920,18 @@ state</source>
     <message>
         <source>Select all of this t&amp;ype</source>
         <translation>选择所有此类型(&amp;Y)</translation>
+    </message>
+    <message>
+        <source>Sending…</source>
+        <translation>正在发送…</translation>
+    </message>
+    <message>
+        <source>Sent to {}; not followed now.</source>
+        <translation>已发送到 {}；现在未跟踪。</translation>
+    </message>
+    <message>
+        <source>Sent, runs: {:,}</source>
+        <translation>已发送，运行数：{:,}</translation>
     </message>
     <message>
         <source>Sequence to sequence</source>
@@ -3864,6 +4008,10 @@ state</source>
     <message>
         <source>Show runs folder</source>
         <translation>显示运行文件夹</translation>
+    </message>
+    <message>
+        <source>Show the &amp;run</source>
+        <translation>显示运行(&amp;R)</translation>
     </message>
     <message>
         <source>Shown</source>
@@ -4026,6 +4174,10 @@ state</source>
         <translation>队列状态</translation>
     </message>
     <message>
+        <source>State of the sweep</source>
+        <translation>扫描的状态</translation>
+    </message>
+    <message>
         <source>Step</source>
         <translation>步</translation>
     </message>
@@ -4124,6 +4276,10 @@ state</source>
     <message>
         <source>Suggest…</source>
         <translation>建议…</translation>
+    </message>
+    <message>
+        <source>Sweeps on clusters</source>
+        <translation>集群上的扫描</translation>
     </message>
     <message>
         <source>System</source>
@@ -4236,6 +4392,10 @@ state</source>
     <message>
         <source>The first steps are alike</source>
         <translation>最初几步相同</translation>
+    </message>
+    <message>
+        <source>The head answers, with Ray {} and this version of the lab.</source>
+        <translation>头节点有应答，Ray {}，实验室版本相同。</translation>
     </message>
     <message>
         <source>The intrinsic dimension of this task, by random subspaces of growing size</source>
@@ -4406,6 +4566,10 @@ state</source>
         <translation>秩为 r 的改变量，其稳定秩 ‖ΔW‖²/σ₁² 按 r^β 增长，β 远小于 1。</translation>
     </message>
     <message>
+        <source>The sweep {} has ended: {}.</source>
+        <translation>扫描 {} 已结束：{}。</translation>
+    </message>
+    <message>
         <source>The weights take {} as {}; {} are free here</source>
         <translation>权重以 {1} 占 {0}；此处可用 {2}</translation>
     </message>
@@ -4431,6 +4595,10 @@ state</source>
     </message>
     <message>
         <source>This computer</source>
+        <translation>本机</translation>
+    </message>
+    <message>
+        <source>This machine</source>
         <translation>本机</translation>
     </message>
     <message>
@@ -4480,6 +4648,10 @@ state</source>
     <message>
         <source>To use it</source>
         <translation>使用方法</translation>
+    </message>
+    <message>
+        <source>Token budget: tokens of a step, with padding, at most; it has as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the batch counts examples.</source>
+        <translation>token预算：每步最多的token 数（含填充）；样本数按能容纳的多少而定，代替批大小。更长的一行自成一步。0：批次按样本计数。</translation>
     </message>
     <message>
         <source>Token classification</source>
@@ -4782,6 +4954,10 @@ state</source>
         <translation>每个方向写出什么，以及什么激发它</translation>
     </message>
     <message>
+        <source>What is typed here is written nowhere, and gone with the window</source>
+        <translation>此处输入的内容不会写到任何地方，随窗口消失</translation>
+    </message>
+    <message>
         <source>What papers claim of LoRA, tried on this model, with a verdict each</source>
         <translation>论文关于 LoRA 的论断，在此模型上验证，各附结论</translation>
     </message>
@@ -4820,6 +4996,10 @@ state</source>
     <message>
         <source>Where embedding and head share one weight, a merge would change both. Untied, each has a weight of its own in the merged checkpoint.</source>
         <translation>当嵌入与输出头共用一个权重时，合并会同时改变两者。拆开后，它们在合并的检查点中各有自己的权重。</translation>
+    </message>
+    <message>
+        <source>Where the waiting runs are trained</source>
+        <translation>等待的运行在哪里训练</translation>
     </message>
     <message>
         <source>Where to export to</source>
@@ -5116,6 +5296,10 @@ state</source>
     <message>
         <source>batch size</source>
         <translation>批大小</translation>
+    </message>
+    <message>
+        <source>batch tokens</source>
+        <translation>批次token 数</translation>
     </message>
     <message>
         <source>batching</source>
@@ -5488,6 +5672,10 @@ state</source>
     <message>
         <source>folder or file of the base model</source>
         <translation>基座模型的文件夹或文件</translation>
+    </message>
+    <message>
+        <source>from LORA_LAB_CLUSTER_TOKEN or the keyring</source>
+        <translation>来自 LORA_LAB_CLUSTER_TOKEN 或密钥环</translation>
     </message>
     <message>
         <source>from random weights</source>
@@ -6270,6 +6458,10 @@ state</source>
         <translation>最高的秩需要比秩 1 更低的学习率</translation>
     </message>
     <message>
+        <source>the lab&apos;s own over there</source>
+        <translation>那里实验室自己的</translation>
+    </message>
+    <message>
         <source>the loss of MLP layers is no higher</source>
         <translation>MLP 层的损失不更高</translation>
     </message>
@@ -6746,6 +6938,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} is here already.</source>
         <translation>{} 已在此处。</translation>
+    </message>
+    <message>
+        <source>{} is on a cluster. Attach shows what has come of it, as it comes.</source>
+        <translation>{} 在集群上。“连接”会随到随显示其结果。</translation>
     </message>
     <message>
         <source>{} is open here and trains in the background.</source>
