@@ -3,28 +3,37 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from PySide6.QtCore import QModelIndex, QPoint, Qt
+from PySide6.QtCore import QAbstractListModel, QModelIndex, QPoint, Qt
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
     QLabel,
     QMessageBox,
+    QTableView,
     QTextEdit,
     QWidget,
 )
 
 import lora_lab.ui
+from lora_lab.measured import Direction, DirectionsRecord, Excited, WrittenTokens
 from lora_lab.names import ILLEGIBLE
+from lora_lab.opening_records import DataRow
 from lora_lab.records import State
 from lora_lab.runs.listing import list_runs
 from lora_lab.ui.open.adapter_flow import AdapterOffer
+from lora_lab.ui.panels.direction_html import direction_html
+from lora_lab.ui.panels.pictures import Pictures
+from lora_lab.ui.style import theme
 from lora_lab.ui.style import tips as tips_shown
 from lora_lab.ui.style.figures import plain_tip, tip_lines
+from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.dialogs import ask
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.path_choice import PathChoice
+from lora_lab.ui.widgets.rows import Column, RowsModel
 from tests.runs.sample_run import write_sample
 from tests.ui import conftest
 
@@ -53,21 +62,29 @@ def followed(root):
         ):
             found.append((widget, widget.toHtml()))
         if isinstance(widget, QAbstractItemView) and widget.model() is not None:
-            found += [(widget, tip) for tip in tips(widget.model()) if "<img" in tip]
+            for role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.DisplayRole):
+                words = told(widget.model(), role)
+                html = role is Qt.ItemDataRole.ToolTipRole
+                found += [(widget, text) for text in words if (html and "<img" in text)
+                          or ILLEGIBLE.search(text)]  # fmt: skip
     return found
 
 
 ROOT = QModelIndex()
 
 
-def tips(model, parent=ROOT):
+def told(model, role, parent=ROOT):
+    """What the cells and heads of a table say."""
+    columns = 1 if isinstance(model, QAbstractListModel) else model.columnCount(parent)
+    for column in range(columns):
+        yield str(model.headerData(column, Qt.Orientation.Horizontal, role) or "")
     for row in range(min(model.rowCount(parent), 20)):
-        for column in range(model.columnCount(parent)):
+        for column in range(columns):
             index = model.index(row, column, parent)
-            yield str(model.data(index, Qt.ItemDataRole.ToolTipRole) or "")
+            yield str(model.data(index, role) or "")
         first = model.index(row, 0, parent)
         if model.rowCount(first):
-            yield from tips(model, first)
+            yield from told(model, role, first)
 
 
 @pytest.fixture
@@ -171,3 +188,30 @@ def test_text_is_shown_in_no_other_way(pattern):
         if re.search(pattern, path.read_text("utf-8"), re.M)
     }
     assert made == set(ONLY[pattern])
+
+
+def test_lists_tables_and_pictures(qtbot):
+    combo, pictures, counted = Combo(), Pictures("x"), RowsModel([Column(EVIL, str, tip="x")])
+    table = QTableView()
+    for widget in (combo, pictures, table):
+        qtbot.addWidget(widget)
+    table.setModel(counted)
+    counted.show_rows([EVIL])
+    combo.addItems([EVIL])
+    combo.addItem(EVIL, EVIL)
+    assert combo.currentText() != EVIL
+    assert combo.itemData(1) == EVIL
+    pictures.show_rows([DataRow(1, label=EVIL, image=np.zeros((4, 4), np.uint8))])
+    for widget in (combo, pictures, table):
+        assert followed(widget) == []
+
+
+def test_a_page_of_directions_turns_no_reading():
+    tokens = WrittenTokens(((EVIL, 1.0),), ((EVIL, -1.0),))
+    rows = (Excited(1, 1.0, EVIL, EVIL, EVIL, EVIL, None),)
+    record = DirectionsRecord(
+        1, EVIL, 1, (Direction(1.0, 1.0, tokens, rows, None),), "", True, 1, "", 0.1
+    )
+    page = direction_html(record, record, theme.current())
+    assert "<img" not in page
+    assert not ILLEGIBLE.search(page)

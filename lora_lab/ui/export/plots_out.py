@@ -25,6 +25,8 @@ from lora_lab.ui.widgets.plot import Plot
 translate = QCoreApplication.translate
 
 FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a cell begins with that is computed
+CELL = re.compile(r'([,;|]\s*"?\s*)([-=+@][^,;|"\]}]*)')  # in a line that is taken apart
+NUMBER = re.compile(r"[-+]?\d+\.?\d*(e[-+]?\d+)?\s*", re.IGNORECASE)
 SCALE = 2  # pixels of a PNG for each of the screen's at 100 %
 _ROWS = 20_000  # written between two reports
 
@@ -113,7 +115,8 @@ def csv_bytes(columns: Columns, about: About, report: Report = lambda what, shar
     """Columns under their names, after a comment line `# key: value` for each of `about`."""
     text = io.StringIO(newline="")
     for key, value in about.items():
-        text.write(f"# {key}: {' '.join(legible(value).split())}\n")
+        words = " ".join(legible(value).split())
+        text.write(f"# {key}: {CELL.sub(_computed, words)}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_cell, columns))
     count = len(next(iter(columns.values())))
@@ -131,6 +134,12 @@ def _cell(value: Any) -> Any:
         return value
     text = legible(value)
     return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _computed(cell: re.Match[str]) -> str:
+    """What stands in a comment behind what a spreadsheet divides its line by; numbers stay."""
+    before, value = cell.groups()
+    return f"{before}{value}" if NUMBER.fullmatch(value) else f"{before}'{value}"
 
 
 def write(path: Path, data: bytes) -> None:

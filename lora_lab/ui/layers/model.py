@@ -12,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
-from lora_lab.names import natural
+from lora_lab.names import legible, natural
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.facts import (
@@ -249,7 +249,7 @@ class LayersModel(QAbstractItemModel):
             return self.facts.own_rank(node) if column == RANK else None
         fact = self.facts.fact(node, column)
         if role == Role.DisplayRole:
-            return fact.text
+            return legible(fact.text)
         if role == Role.CheckStateRole:
             return None if fact.tick is None else Qt.CheckState(fact.tick)
         return QColor(getattr(theme.current(), fact.tone)) if fact.tone else None

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from lora_lab.names import legible
 from lora_lab.progress import Report
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_tip, size_words
@@ -169,7 +170,7 @@ class ModelSource(QTabWidget):
 
     def _on_looked(self, result: Any) -> None:
         for model in result:
-            item = QListWidgetItem(f"{model.name}   {size_words(model.bytes)}")
+            item = QListWidgetItem(legible(f"{model.name}   {size_words(model.bytes)}"))
             item.setData(Qt.ItemDataRole.UserRole, model.folder)
             item.setToolTip(plain_tip(model.folder))
             self.cache.addItem(item)

@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import MemoryRecord, SpeedRecord
+from lora_lab.names import legible
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import CountsRecord, Record, StepRecord
 from lora_lab.rules import cap
@@ -143,7 +144,7 @@ class CountsPanel(Panel):
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for row, layer in enumerate(loaded.layers):
             for column, text in enumerate((layer.name, shape_words(layer.shape), "", "")):
-                item = QTableWidgetItem(text)
+                item = QTableWidgetItem(legible(text))
                 if column:
                     item.setTextAlignment(right)
                 self._table.setItem(row, column, item)

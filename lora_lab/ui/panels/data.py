@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.measured import TokenLossRecord, WrongRecord
+from lora_lab.names import legible
 from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
 from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.task_info import TASKS
@@ -272,7 +273,7 @@ class DataPanel(Panel):
             other = row.rejected or row.target
             count = len(row.tokens) + (len(other.tokens) if other else 0)
             words += "  " + (row.label or self.tr("{:,} tokens").format(count))
-            self.rows.addItem(words)
+            self.rows.addItem(legible(words))
         if rows:
             self.rows.setCurrentRow(min(chosen, len(rows) - 1))
 

@@ -54,7 +54,9 @@ def row_html(row: DataRow, colors: Colors) -> str:
     if row.cut:
         head.append(translate("DataPanel", "{:,} more truncated").format(row.cut))
     if row.label:
-        head.append(translate("DataPanel", "label {}").format(f"<b>{escape(row.label)}</b>"))
+        head.append(
+            translate("DataPanel", "label {}").format(f"<b>{escape(legible(row.label))}</b>")
+        )
     grounds = []
     if any(row.supervised):
         grounds.append((asked[1], translate("DataPanel", "in the loss (label)")))
@@ -72,14 +74,16 @@ def row_html(row: DataRow, colors: Colors) -> str:
         on = place < len(row.supervised) and row.supervised[place]
         shade = (asked if on else read)[place % 2]
         color = colors.text if on or not any(row.supervised) else colors.muted
-        words = escape(token).replace("\n", "↵<br>").replace("\t", "⇥")
+        words = escape(legible(token)).replace("\n", "↵<br>").replace("\t", "⇥")
         between = " " if bare and place and not token.startswith("##") else ""
         if pending and (on or between or token[:1].isspace()):
             parts.append(pending)
             pending = ""
         parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
         if place < len(row.tags) and row.tags[place] not in ("", "O"):
-            pending = f'<sub style="color:{colors.accent}"> {escape(row.tags[place])}</sub>'
+            pending = (
+                f'<sub style="color:{colors.accent}"> {escape(legible(row.tags[place]))}</sub>'
+            )
     parts.append(pending)
     small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'

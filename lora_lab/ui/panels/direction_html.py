@@ -7,6 +7,7 @@ from html import escape
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.measured import Direction, DirectionsRecord, Excited
+from lora_lab.names import legible
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import rounded_percent, sub
 from lora_lab.ui.style.theme import Colors
@@ -59,7 +60,7 @@ def _token(token: str, color: str, colors: Colors) -> str:
 
 def visible(token: str) -> str:
     """A token as it can be read: a space and a new line are characters like others."""
-    return escape(token.replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")) or "∅"
+    return escape(legible(token).replace(" ", "␣").replace("\n", "↵").replace("\t", "⇥")) or "∅"
 
 
 def _rows(place: int, rows: tuple[Excited, ...], index: str, colors: Colors) -> str:
@@ -70,7 +71,7 @@ def _rows(place: int, rows: tuple[Excited, ...], index: str, colors: Colors) -> 
     if any(row.image is not None for row in rows):
         cells = "".join(
             f'<td style="padding-right:10px"><img src="x{place}-{at}"><br>'
-            f'<span style="color:{colors.muted}">{escape(row.label)} · {figure(row.value, 3)}'
+            f'<span style="color:{colors.muted}">{_flat(row.label)} · {figure(row.value, 3)}'
             "</span></td>"
             for at, row in enumerate(rows)
         )
@@ -92,4 +93,4 @@ def _rows(place: int, rows: tuple[Excited, ...], index: str, colors: Colors) -> 
 
 
 def _flat(text: str) -> str:
-    return escape(text.replace("\n", "↵"))
+    return escape(legible(text).replace("\n", "↵"))

@@ -9,8 +9,10 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from lora_lab.measured import WrongRecord
+from lora_lab.names import legible
 from lora_lab.opening_records import DataRow
 from lora_lab.ui.panels.data_row import THUMB, thumbnail
+from lora_lab.ui.style.figures import plain_tip
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import label, show
 
@@ -31,8 +33,9 @@ class Pictures(QListWidget):
         self.clear()
         for row in rows:
             if row.image is not None:
-                item = QListWidgetItem(QIcon(thumbnail(row.image)), row.label)
-                item.setToolTip(self.tr("image {:,}, {}").format(row.number, row.label))
+                item = QListWidgetItem(QIcon(thumbnail(row.image)), legible(row.label))
+                tip = self.tr("image {:,}, {}").format(row.number, row.label)
+                item.setToolTip(plain_tip(tip))
                 self.addItem(item)
 
 

@@ -6,7 +6,7 @@ stands or refused with the reason; the value before stays, and nothing is clampe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, SignalInstance
@@ -32,6 +32,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.errors import ConfigError
+from lora_lab.names import legible
 from lora_lab.number_text import read_number, read_whole, within
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import plain_number
@@ -70,6 +71,13 @@ class Combo(_Clicked, QComboBox):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def addItem(self, text: str, data: Any = None) -> None:
+        """A name may come from anybody's file: what would turn the reading is not shown."""
+        super().addItem(legible(text), data)
+
+    def addItems(self, texts: Iterable[str]) -> None:
+        super().addItems([legible(text) for text in texts])
 
     def initStyleOption(self, option: QStyleOptionComboBox) -> None:
         """A name that does not fit ends in …; Qt cuts it through a letter."""

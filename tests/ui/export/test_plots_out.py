@@ -134,6 +134,19 @@ def test_a_csv_holds_what_the_panel_holds(make, key):
             assert text == str(value) or float(text) == value
 
 
+@pytest.mark.parametrize("between", [",", ";"])
+def test_no_cell_of_a_comment_is_a_formula_however_its_line_is_divided(between):
+    about = {
+        "Run": "a,=cmd|' /C calc'!A0;@SUM(1),+1+cmd(),  =x",
+        "Settings": json.dumps({"classes": ["a", "=cmd()"], "rates": [1, -2, +0.5, -1e-05]}),
+    }
+    data = plots_out.csv_bytes({"step": [1]}, about).decode()
+    rows = list(csv.reader(io.StringIO(data), delimiter=between))
+    cells = [cell.strip() for row in rows for cell in row]
+    assert not [c for c in cells if c.startswith(("=", "@", "+"))]
+    assert " -2, 0.5, -1e-05]" in data, "numbers stay"
+
+
 @pytest.mark.parametrize("key", PANELS)
 def test_a_panel_without_numbers_says_so(qtbot, key):
     panel = PANELS[key]()
