@@ -172,31 +172,45 @@ class _StackedLinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         table = self._stack[0].table()
-        W = self.Ws if self.code is None else _Moved.apply(table, self.code, self.Ws)
-        if self.bs is None:
-            return torch.bmm(x, W.mT)
-        b = self.bs if self.bias_code is None else _Moved.apply(table, self.bias_code, self.bs)
-        return torch.baddbmm(b.unsqueeze(1), x, W.mT)
+        return _Moved.apply(x, table, self.Ws, self.bs, self.code, self.bias_code)
 
 
 class _Moved(torch.autograd.Function):
-    """W + P·θ of all copies; the gradient of the table is a sum per number."""
+    """x (W + P·θ)ᵀ + b of all copies; the gradient of the table is a sum per number.
+
+    In one node, since autograd's own gradient of W comes transposed: to be copied before it is
+    added up costs as much as the sums.
+    """
 
     @staticmethod
     def forward(
-        ctx: Any, table: torch.Tensor, code: torch.Tensor, Ws: torch.Tensor
+        ctx: Any,
+        x: torch.Tensor,  # (K, B, in)
+        table: torch.Tensor,
+        Ws: torch.Tensor,
+        bs: torch.Tensor | None,
+        code: torch.Tensor | None,
+        bias_code: torch.Tensor | None,
     ) -> torch.Tensor:
-        ctx.save_for_backward(code)
+        W = Ws if code is None else up(table, code).add_(Ws)
+        ctx.save_for_backward(x, W, code, bias_code)
         ctx.length = len(table)
-        return up(table, code).add_(Ws)
+        if bs is None:
+            return torch.bmm(x, W.mT)
+        b = bs if bias_code is None else up(table, bias_code).add_(bs)
+        return torch.baddbmm(b.unsqueeze(1), x, W.mT)
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, G: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (code,) = ctx.saved_tensors
-        sums = G.new_zeros(ctx.length)
-        down(sums, code, G.contiguous())
-        return sums, None, None
+    def backward(ctx: Any, dy: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, W, code, bias_code = ctx.saved_tensors
+        dx = torch.bmm(dy, W) if ctx.needs_input_grad[0] else None
+        sums = dy.new_zeros(ctx.length)
+        if code is not None:
+            down(sums, code, torch.bmm(dy.mT, x))
+        if bias_code is not None:
+            down(sums, bias_code, dy.sum(1))
+        return dx, sums, None, None, None, None
 
 
 def _stacked_codes(projections: Sequence[HashProjection], total: int) -> list[torch.Tensor]:
@@ -207,10 +221,10 @@ def _stacked_codes(projections: Sequence[HashProjection], total: int) -> list[to
         d = projection.dimension
         for index, code in enumerate(projection.codes()):
             code = code.int()
-            negative = code >= d
+            negative = (code >= d).int()
             if index == len(rows):
                 rows.append([])
-            rows[index].append(code + begin + negative * (total - d))
+            rows[index].append(code + begin + negative * (total - d))  # int32, as `up` takes them
         begin += d
     return [torch.stack(row) for row in rows]
 
