@@ -47,6 +47,9 @@ class ClusterDialog(QDialog):
         self.check_button = self._button(tr("C&heck"), self.check_requested.emit)
         self.check_button.setToolTip(tr("Asks the head, and its python for its version of the lab"))
         self.send_button = self._button("", self.send_requested.emit)
+        self.send_button.setToolTip(
+            tr("What waits and has not begun; a search chooses here, one run after another")
+        )
         self.answer = TextLabel(wordWrap=True)
         self.sweeps = Combo()
         self.sweeps.setMinimumContentsLength(NAME)
