@@ -74,6 +74,8 @@ def base_config(
         raise ConfigError(
             "Give --batch-size or --batch-tokens, not both: one of them says where a batch ends."
         )
+    if fixed.get("batch_tokens"):  # what bounds the memory then; a task's parts are for its rows
+        fixed = {"accumulation": 1, **fixed}
     if fixed.get("adapter"):
         from lora_lab.training.from_adapter import with_adapter
 

@@ -36,9 +36,7 @@ EVERY = 20  # one row of so many is held out
 LAB = {
     "lab": {},
     "lab-packed": {"batching": "packed"},
-    "lab-tokens": {"batch_tokens": 512},  # about as many as 16 rows of reviews.jsonl
-    "lab-tokens-1024": {"batch_tokens": 1024},
-    "lab-rows-32": {"batch_size": 32},  # about as many as those are
+    "lab-tokens": {"batch_tokens": 512, "accumulation": 1},  # as 16 rows of reviews.jsonl have
     "lab-bfloat16": {"dtype": "bfloat16"},
 }
 

@@ -83,6 +83,7 @@ class FixedSettings(QObject):
         self.more_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.more_button.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.more_button.toggled.connect(self._show_more)
+        self.controls["batch_tokens"].edited.connect(self._whole_steps)
         for control in self.controls.values():
             control.edited.connect(self._on_edited)
         self._add_rows("always")
@@ -165,6 +166,15 @@ class FixedSettings(QObject):
         self.controls["init"].allow(hindered)
         self._name_hidden(values)
         self.edited.emit()
+
+    def _whole_steps(self, *_: object) -> None:
+        """Tokens that are chosen bound the memory by themselves, and rows need their parts."""
+        parts, config = self.controls["accumulation"], self._config
+        if config is not None and not config.batch_tokens:
+            chosen = bool(self.controls["batch_tokens"].value())
+            before, then = (config.accumulation, 1) if chosen else (1, config.accumulation)
+            if parts.value() == before:  # else a person has said it
+                parts.show_value(then)
 
     def _lock(self, field: str, reason: str) -> None:
         control = self.controls[field]

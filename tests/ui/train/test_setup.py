@@ -140,14 +140,22 @@ def test_momentum_is_for_sgd_alone(dock):
     assert box.isEnabled()
 
 
-def test_a_budget_of_tokens_stands_in_place_of_the_number_of_examples(dock):
+def test_a_budget_of_tokens_stands_in_place_of_the_number_of_examples(dock, config):
+    dock.show_config(changed(config, accumulation=4))
     box, tokens = dock.fixed.controls["batch_size"], dock.fixed.controls["batch_tokens"]
     assert box.isEnabled()
+    parts = dock.fixed.controls["accumulation"]
+    assert parts.value() == 4
     tokens.setValue(512)
     assert not box.isEnabled()
     assert "tokens" in box.toolTip()
+    assert parts.value() == 1
     tokens.setValue(0)
     assert box.isEnabled()
+    assert parts.value() == 4
+    parts.setValue(2)
+    tokens.setValue(512)
+    assert parts.value() == 2, "a person has said it"
 
 
 def test_eva_is_not_offered_for_an_embedding(dock):
