@@ -123,6 +123,7 @@ TASKS: dict[str, TaskInfo] = {
             "hyper": {"rank": 8, "alpha": 16.0, "learning_rate": 2e-4},
         },
         recipe="texts",
+        settings=("share_prefix",),
         ignores={"class_weights": "a language model has tokens and no classes"},
     ),
     "preference": TaskInfo(

@@ -29,7 +29,8 @@ from lora_lab.sampling import AS_ROWS, CHAT, GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.chunked_loss import CHUNK, chunked_cross_entropy
 from lora_lab.tasks.generating import generated
-from lora_lab.tasks.lm_head import Head
+from lora_lab.tasks.lm_head import AGREE, AGREE_HALF, Head
+from lora_lab.tasks.shared_prefix import as_mask, check_shared, groups, laid
 from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
 from lora_lab.tasks.token_scores import scored, token_figures
 from lora_lab.tasks.trunk import Lengths
@@ -46,6 +47,7 @@ class TokenPart(NamedTuple):
     positions: torch.Tensor  # (n) of int64, into rows · tokens: where a supervised token follows
     targets: torch.Tensor  # (n) of int64: that token
     lengths: Lengths = ()  # of the texts in each row; (): nobody is to know them
+    seen: torch.Tensor | None = None  # (tokens, tokens) of bool: of rows that share a prefix
 
 
 PackedRow = Sequence[int]  # of examples that stand end to end in one row of a batch
@@ -75,6 +77,8 @@ class CausalLmTask(TextTask):
         self._head = Head(model)
         if self.config.batching == "packed":
             self._check_packed(model)
+        if self.config.share_prefix:
+            self._check_shared(model)
         return model
 
     def __init__(self, *args: Any, **settings: Any) -> None:
@@ -93,8 +97,7 @@ class CausalLmTask(TextTask):
         """Rows of like length in one part, as many as `part_tokens` has room for."""
         width = [sum(int(self.lengths[i]) for i in row) for row in batch]
         pieces = rows_by_length(width, self.part_tokens(count))
-        examples = self.train.examples
-        return self.weighed([self._collated(examples, [batch[i] for i in p]) for p in pieces])
+        return self.weighed([x for p in pieces for x in self._trained([batch[i] for i in p])])
 
     def weight(self, part: TokenPart) -> float:
         return len(part.targets)
@@ -238,6 +241,8 @@ class CausalLmTask(TextTask):
         inputs = {"input_ids": part.ids}
         if part.places is not None:
             inputs["position_ids"] = part.places
+        if part.seen is not None:
+            inputs["attention_mask"] = as_mask(part.seen, getattr(torch, self.config.dtype))
         if head.apart:
             states = head.hidden(model, part.lengths, **inputs)
             states = states.flatten(0, 1).index_select(0, part.positions)  # (n, width)
@@ -249,6 +254,20 @@ class CausalLmTask(TextTask):
         logits = model(**inputs, use_cache=False, return_dict=True).logits
         logits = logits.flatten(0, 1).index_select(0, part.positions)
         return nn.functional.cross_entropy(logits.float(), part.targets, label_smoothing=smoothing)
+
+    def _trained(self, rows: list[PackedRow]) -> Iterator[TokenPart]:
+        """These rows of `train`, in one part or in several that share a prefix."""
+        examples = self.train.examples
+        if not self.config.share_prefix:
+            yield self._collated(examples, rows)
+            return
+        for prefix, texts in groups([examples[i] for (i,) in rows]):
+            if not prefix:
+                yield self._collated(examples, rows)
+                continue
+            row = [torch.from_numpy(x).to(self.device) for x in laid(prefix, texts)]
+            ids, places, seen, positions, targets = row
+            yield TokenPart(ids[None], places[None], positions, targets, (), seen)
 
     def _collated(self, source: Sequence[Example], rows: list[PackedRow]) -> TokenPart:
         found = [[source[i] for i in row] for row in rows]
@@ -274,6 +293,22 @@ class CausalLmTask(TextTask):
             *(None if t is None else torch.from_numpy(t).to(self.device) for t in tensors),
             lengths=[[len(example.ids) for example in row] for row in found],
         )
+
+    def _check_shared(self, model: nn.Module) -> None:
+        """Refuse shared prefixes where they would not give each row's own states."""
+        head = self._head
+        assert head is not None, "base_model comes first"
+        if self.config.batching == "packed":
+            raise ConfigError(
+                "Packed rows share no prefix. Take another batching, or none to share."
+            )
+
+        def states(model: Any, **inputs: torch.Tensor) -> torch.Tensor:
+            return head.hidden(model, **inputs) if head.apart else model(**inputs).logits
+
+        dtype = getattr(torch, self.config.dtype)
+        close = AGREE_HALF if dtype.itemsize < 4 else AGREE
+        check_shared(model, states, int(self.lengths.max()), dtype, close)
 
     @torch.no_grad()
     def _check_packed(self, model: nn.Module) -> None:

@@ -46,7 +46,9 @@ class PreferenceTask(CausalLmTask):
 
     @classmethod
     def open(cls, config: RunConfig, report: Report = silent) -> PreferenceTask:
-        """As in `TextTask`; raises ConfigError for packed batches too."""
+        """As in `TextTask`; raises ConfigError for packed batches and shared prefixes too."""
+        if config.share_prefix:
+            raise ConfigError("Preference pairs share no prefix here. Leave --share-prefix out.")
         if config.batching == "packed":
             raise ConfigError(
                 "Preference pairs cannot be packed: the loss is of each answer as a whole. Choose "

@@ -45,6 +45,8 @@ class TrunkCache:
             return
         head.trunks.pop(model, None)
         self.trunk, reason = Trunk.of(model, adapted)
+        if self.trunk is not None and config.share_prefix:
+            self.trunk, reason = None, "rows that share a prefix go through them together"
         if self.trunk is None:
             if reason:
                 self.notes = (f"the layers below the adapters are computed in each step: {reason}",)
