@@ -32,6 +32,7 @@ from lora_lab.runs.listing import (
     name_run,
     resumable,
     set_label,
+    summary_of,
 )
 from lora_lab.runs.own_files import open_own, plain_json, read_own
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, Item, Queue, new_folder, reached
@@ -125,7 +126,7 @@ class Mirror:
             known = {"run": str(run.path), **reached(run.path)}
             if here:
                 name_run(run.path, describe(item.config))
-            elif source is not None and not (run.path / LABEL).exists():  # a person's own stays
+            elif source is not None and _unnoted(run.path, describe(item.config)):
                 note = (
                     f"Trained on {self._where}; its checkpoints and adapter are in {source} there."
                 )
@@ -175,6 +176,7 @@ class _Run:
         except OSError as error:
             raise not_written(self.path, error) from error
         folder.write_config(self._config)
+        name_run(self.path, describe(self._config))
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
@@ -240,6 +242,8 @@ class _Run:
                 shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
                 for name in ("lock", "owner.json"):
                     (folder / name).unlink(missing_ok=True)
+                if (self.path / LABEL).is_file():  # it may be a person's by now
+                    shutil.copyfile(self.path / LABEL, folder / LABEL)
                 replace_folder(folder, self.path)
         except (OSError, shutil.Error) as error:
             if not isinstance(error, shutil.Error) and not source.exists():
@@ -253,6 +257,12 @@ class _Run:
         folder, self._folder = self._folder, None
         if folder is not None:
             folder.close()
+
+
+def _unnoted(run: Path, name: str) -> bool:
+    """Whether nobody has named the run otherwise, or noted anything; raises LabError."""
+    known = summary_of(run)
+    return known.label in ("", name) and not known.note
 
 
 def _number(value: object, otherwise: float) -> float:

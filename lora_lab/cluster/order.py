@@ -17,6 +17,7 @@ import lora_lab
 from lora_lab import paths
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import ConfigError, LabError
+from lora_lab.names import shown
 from lora_lab.runs.own_files import Door
 from lora_lab.runs.own_files import checked as door
 
@@ -84,11 +85,13 @@ def check_runs(configs: Sequence[RunConfig]) -> None:
     """Raises ConfigError for what cannot be asked of a cluster."""
     for config in configs:
         if config.device.startswith("cuda:"):
-            raise ConfigError(f"Ray chooses the GPU of each run: say --device cuda, not "
+            raise ConfigError(f"Ray chooses the GPU of each run: name cuda as its device, not "
                               f"{config.device}.")  # fmt: skip
 
 
 def check_storage(storage: str) -> None:
     """Raises ConfigError for a folder that cannot be named to another machine."""
     if storage and not (os.path.isabs(storage) and storage.isprintable()):
-        raise ConfigError(f"--storage is the whole path of a folder on the cluster, not {storage}.")
+        raise ConfigError(
+            f"A folder of the cluster is named by its whole path, which {shown(storage)} is not."
+        )

@@ -86,7 +86,9 @@ def test_rows_come_once_whoever_looks_and_how_often(head, queue, sweep, tmp_path
             assert [r for r in here if r["record"] == kind] == [
                 r for r in wanted if r["record"] == kind
             ]
-        assert "its checkpoints and adapter are in /nowhere" in summary_of(Path(item.run)).note
+        known = summary_of(Path(item.run))
+        assert "its checkpoints and adapter are in /nowhere" in known.note
+        assert known.label.startswith("r ")
 
 
 def test_a_log_that_is_full_is_said(head, queue, sweep):

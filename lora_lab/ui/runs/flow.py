@@ -20,7 +20,7 @@ from lora_lab.engine.places import live_places
 from lora_lab.engine.remote import end
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
-from lora_lab.records import FolderRecord
+from lora_lab.records import FolderRecord, StateRecord
 from lora_lab.runs.listing import (
     ENDED,
     GOING,
@@ -87,6 +87,7 @@ class RunsFlow(QObject):
         self._others.start()
         sessions.state_changed.connect(self._follow)
         sessions.on(FolderRecord, lambda _: self._follow())
+        sessions.on(StateRecord, self._on_state)
 
     def look_for_interrupted(self) -> None:
         """Show which runs a crash or a power cut has ended, once, when the window opens."""
@@ -161,6 +162,16 @@ class RunsFlow(QObject):
             self._sessions.show(MirroredRun(run))
         except LabError as error:
             self._notices.error(str(error))
+
+    def _on_state(self, record: StateRecord) -> None:
+        """A run of a cluster that was watched may have come back with all that is its."""
+        shown = self._sessions.shown
+        if record.state in ENDED and shown is not None and isinstance(shown.session, MirroredRun):
+            run = shown.session.run
+            if not is_mirror(run):
+                words = self.tr("{} has come back whole, and can be trained on.").format(run.name)
+                again = (self.tr("Open it"), partial(self.open_run, str(run)))
+                self._notices.warning(words, actions=(again,))
 
     def _agreed(self, path: str) -> Resume | None:
         """How to open a run; None where it cannot be read, or brings code that may not run."""

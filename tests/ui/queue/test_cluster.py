@@ -10,8 +10,8 @@ from lora_lab import paths
 from lora_lab.cluster.relay import told
 from lora_lab.config import changed
 from lora_lab.presets import get_preset
-from lora_lab.records import State
-from lora_lab.runs.listing import ELSEWHERE, summary_of
+from lora_lab.records import State, StateRecord
+from lora_lab.runs.listing import ELSEWHERE, METRICS, MIRROR, summary_of
 from lora_lab.runs.metrics import line
 from lora_lab.runs.queue import DONE, WAITING, Queue
 from lora_lab.ui.queue import cluster_flow, follower
@@ -128,6 +128,13 @@ def test_a_run_of_a_cluster_is_shown_in_the_panels_as_it_comes(qtbot, window, fl
     qtbot.waitUntil(lambda: window.sessions.step == 11)
     follower.close()  # nobody follows: the run is no interrupted one
     assert summary_of(run).state == ELSEWHERE
+    said = []
+    window.notices.shown.connect(lambda notice: said.append(notice.message))
+    (run / MIRROR).unlink()  # as where the cluster's folder could be seen, and was copied
+    whole = run / "whole"
+    whole.write_text((run / METRICS).read_text() + line(StateRecord(State.FINISHED, 11)))
+    whole.replace(run / METRICS)
+    qtbot.waitUntil(lambda: f"{run.name} has come back whole, and can be trained on." in said)
 
 
 def checked(qtbot, flow):
