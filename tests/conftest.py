@@ -7,6 +7,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):  # each has its own share of the cores
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
+import gc
 import itertools
 import threading
 
@@ -49,6 +50,18 @@ def home(tmp_path_factory, monkeypatch):
     place = tmp_path_factory.getbasetemp() / f"home{next(NUMBERS)}"
     monkeypatch.setenv("LORA_LAB_HOME", str(place))
     return place
+
+
+MANY = 100_000  # objects; a search through them takes some hundredths of a second
+
+
+@pytest.fixture(autouse=True, scope="module")
+def libraries_are_searched_once():
+    """What earlier modules imported stays: a search for garbage, in the middle of a test that
+    counts its seconds, would go through all of it, again and again."""
+    if len(gc.get_objects()) > MANY:
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

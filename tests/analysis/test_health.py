@@ -15,8 +15,9 @@ def drawn(shape, rank, seed):
     rng, (out, into) = np.random.default_rng(seed), shape
     if rank >= min(shape):
         return np.linalg.svd(rng.normal(size=shape), compute_uv=False)
-    product = rng.normal(size=(out, rank)) @ rng.normal(size=(rank, into))
-    return np.linalg.svd(product, compute_uv=False)[:rank]
+    left, right = rng.normal(size=(out, rank)), rng.normal(size=(rank, into))
+    between = np.linalg.qr(left)[1] @ np.linalg.qr(right.T)[1].T  # of (rank × rank), the same σ
+    return np.linalg.svd(between, compute_uv=False)
 
 
 @pytest.mark.parametrize(
@@ -146,12 +147,12 @@ def test_the_watch_is_a_small_part_of_what_the_spectra_take():
     layers = tuple(layer(2.0 ** -np.arange(16), 16, f"l{n}") for n in range(210))
     health = Health({row.name: (576, 1536) for row in layers})
     A, B = torch.randn(210, 16, 1536), torch.randn(210, 576, 16)
-    began = time.process_time()
-    factor_sigma(A, B, 1.0)
-    spectra = time.process_time() - began
-    health.add(SpectrumRecord(100, layers))
-    began = time.process_time()
-    for step in range(20):
-        health.add(SpectrumRecord(200 + step, layers))
-    watch = (time.process_time() - began) / 20
-    assert watch < spectra / 3, (watch, spectra)
+    took = {"spectra": [], "watch": []}
+    for step in range(8):  # the best of rounds in turn: others may be busy
+        began = time.process_time()
+        factor_sigma(A, B, 1.0)
+        between = time.process_time()
+        health.add(SpectrumRecord(100 + step, layers))
+        took["spectra"].append(between - began)
+        took["watch"].append(time.process_time() - between)
+    assert min(took["watch"]) < min(took["spectra"]) / 3, took

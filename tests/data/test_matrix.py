@@ -67,10 +67,10 @@ def test_typed_numbers_are_exact(text, rows):
     ],
 )
 def test_what_is_typed_wrong_is_named(text, said):
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(DataError, match=said):
         parse_matrix(text)
-    assert time.perf_counter() - started < 5  # no power of ten was written out
+    assert time.process_time() - started < 5  # no power of ten was written out
 
 
 def test_a_large_table_is_read_as_floats_alone():

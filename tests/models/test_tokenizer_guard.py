@@ -4,7 +4,6 @@ what they were."""
 import base64
 import json
 import os
-import time
 
 import psutil
 import pytest
@@ -17,6 +16,7 @@ from lora_lab.models.tokenizer_cost import is_cheap, surely_cheap
 from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.models.tokenizer_guard import guarded
 from tests.models.tiny import save, tokenizer
+from tests.spent import processor_seconds
 
 NEXT = r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{M}]+[\p{Ll}\p{M}]*(?i:'s|'t)?|\p{N}{1,3}"
 CHEAP = (
@@ -87,13 +87,13 @@ def changed(**parts):
 )
 def test_a_text_over_which_a_tokenizer_does_not_end_is_named(case, pair):
     parts, text = HOSTILE[case]
-    guard, began = guarded(changed(**parts)), time.monotonic()
+    guard, began = guarded(changed(**parts)), processor_seconds()
     here = psutil.Process().memory_info().rss
     texts = ["x"] * 20 + [text]
     named = "x" if "around" in case else text[:40]
     with pytest.raises(DataError, match=rf"^folder: its tokenizer .* '{named}.*Leave the row"):
         guard(texts, texts if pair else None)
-    assert time.monotonic() - began < 20
+    assert processor_seconds() - began < 20
     assert psutil.Process().memory_info().rss - here < 100 * 2**20
     if case not in ("tokens around each row", "words of any length"):
         assert guard(["x", "b b"])["input_ids"] == changed(**parts)(["x", "b b"])["input_ids"]

@@ -82,11 +82,11 @@ def test_a_stop_is_heard_while_a_place_is_counted_up_to():
     task, size = opened("digits", None)
     course = BatchOrder(lambda skip: task.batches(size, 5, skip))
     course.stand_behind(900_000_000)
-    began = time.monotonic()
+    began = time.process_time()
     for _ in range(2):  # and it stands where it stood
         with pytest.raises(Cancelled):
             course.take(lambda: True)
-    assert time.monotonic() - began < 0.5 * batch_order.SECONDS
+    assert time.process_time() - began < 0.5 * batch_order.SECONDS
     assert course.taken == 900_000_000
 
 
