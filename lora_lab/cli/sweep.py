@@ -98,6 +98,10 @@ def sweep(
     cpus: Annotated[
         int, typer.Option(min=1, help="CPU cores of each run there.", rich_help_panel=CLUSTER)
     ] = 1,
+    detach: Annotated[
+        bool,
+        typer.Option("--detach", help="End once the sweep is sent.", rich_help_panel=CLUSTER),
+    ] = False,
     stop: Annotated[
         bool, typer.Option("--stop", help="With --continue: end it there.", rich_help_panel=CLUSTER)
     ] = False,
@@ -134,6 +138,11 @@ def sweep(
         plan = None
         if search is None and continued is None and (trials or prune):
             raise LabError("--trials and --prune are of a search: say which with --search.")
+        if detach and not (cluster and continued is None):
+            raise LabError(
+                "--detach is of a sweep that is sent to a --cluster. Here a sweep stays in its "
+                "terminal; lora-lab train --detach leaves one run to itself."
+            )
         if cluster and search is not None:
             raise LabError(
                 "A search chooses each run by those that have ended, here. To a cluster goes a "
@@ -166,7 +175,9 @@ def sweep(
                 raise LabError(" ".join(searches.damaged))
             for factory in sorted(searches.factories):
                 ask_about(factory, run_factory)  # the sweep may be somebody else's
-            signal = _trained(queue, searches, known, cluster, (storage, cpus, stop, restore))
+            signal = _trained(
+                queue, searches, known, cluster, (storage, cpus, detach, stop, restore)
+            )
             rows, importances = _rows(queue), searches.importances()
         finally:
             queue.close()
@@ -185,10 +196,14 @@ def sweep(
 
 
 def _trained(
-    queue: Any, searches: Any, known: Any, cluster: str | None, how: tuple[str, int, bool, bool]
+    queue: Any,
+    searches: Any,
+    known: Any,
+    cluster: str | None,
+    how: tuple[str, int, bool, bool, bool],
 ) -> int:
     """Train the queue, here or on a cluster; the number of the signal that ended it, or 0."""
-    storage, cpus, stop, restore = how
+    storage, cpus, detach, stop, restore = how
     if known is None and not cluster:
         from lora_lab.cli.queue_runs import run_queue
 
@@ -197,7 +212,12 @@ def _trained(
     from lora_lab.cluster.sent import sweeps
 
     if known is None:
-        return follow(sent(queue, str(cluster), storage, cpus), queue)
+        sweep = sent(queue, str(cluster), storage, cpus)
+        if not detach:
+            return follow(sweep, queue)
+        sweep.close()
+        err.print(f"It continues there; lora-lab sweep --continue {queue.folder.name} shows it.")
+        return 0
     if all(item.ended for item in queue.items) and not (stop or restore):
         return 0
     if queue.folder.resolve().parent != sweeps().resolve() and not cluster:

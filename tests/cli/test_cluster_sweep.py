@@ -134,3 +134,14 @@ def test_a_sweep_that_has_ended_needs_no_cluster(head, home):
     head.answer = (404, {}, "")
     done = sweep("--continue", folder.name, "--json")
     assert [row["state"] for row in json.loads(done.stdout)] == ["done"] * 2
+
+
+def test_one_that_is_sent_and_left_alone_is_shown_by_its_name(head, home):
+    done = known_rank("--rank", "1,2", "--json", "--detach", "--cluster", head.address)
+    assert done.exit_code == 0, done.output
+    assert [row["state"] for row in json.loads(done.stdout)] == ["waiting"] * 2
+    assert [job["status"] for job in head.jobs.values()] == ["RUNNING"]
+    (folder,) = (home / "sweeps").iterdir()
+    assert f"lora-lab sweep --continue {folder.name} shows it" in done.stderr
+    for arguments in (("--rank", "1", "--detach"), ("--continue", folder.name, "--detach")):
+        assert "--detach is of a sweep that is sent to a --cluster" in known_rank(*arguments).stderr
