@@ -78,7 +78,7 @@ def test_it_ends_when_it_is_not_wanted_any_more():
     thread.start()
     wait_until(lambda: works)
     works[0].end_in(0.1)
-    thread.join(30)
+    thread.join(60)
     assert ended == [True]
 
 

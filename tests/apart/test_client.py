@@ -121,7 +121,7 @@ def test_threads_that_ask_have_a_child_each():
 
     def work():
         for part, _ in ask(f"{JOBS}:echo", parts=1):
-            gate.wait(30)
+            gate.wait(60)
             found.append(part["pid"])
 
     threads = [threading.Thread(target=work) for _ in range(2)]

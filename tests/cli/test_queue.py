@@ -152,7 +152,7 @@ def test_stop_waits_until_the_keeper_has_let_go(more):
 
     thread = threading.Thread(target=keep)
     thread.start()
-    assert ready.wait(20)
+    assert ready.wait(60)
     done = verb("stop", "--queue", *more)
     thread.join()
     assert done.exit_code == 0, done.stderr

@@ -41,6 +41,6 @@ class StartingHere:
         """Each ends as at the end of the system."""
         for one in cls.all:
             one.host.end()
-            one.thread.join(30)
+            one.thread.join(60)
             assert not one.thread.is_alive()
         cls.all.clear()

@@ -93,7 +93,7 @@ class Hosted:
 
     def end(self):
         self.host.end()
-        self.thread.join(20)
+        self.thread.join(60)
         assert not self.thread.is_alive()
 
 

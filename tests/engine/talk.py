@@ -21,7 +21,7 @@ class Talk:
 
     def __exit__(self, *_):
         self.session.let_go()
-        assert self.session.join(20)
+        assert self.session.join(60)
 
     def all(self, kind):
         self.records += self.session.drain()

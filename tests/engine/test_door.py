@@ -170,7 +170,7 @@ def test_two_watch_and_one_edits():
         assert not one.session.controls.take_commands()
         assert not editor.seen(ErrorRecord)
         editor.session.let_go()
-        assert editor.session.join(10)
+        assert editor.session.join(60)
         wait_until(lambda: watcher.session.edits)
         hyper = watcher.edit(rank=1)
         wait_until(lambda: one.session.controls.hyper == hyper)
@@ -206,7 +206,7 @@ CONFUSED = [
 def test_one_who_has_the_key_and_talks_nonsense_ends_nothing_for_others(words):
     with hosted() as one, opened(one) as editor, connect(one.place) as other:
         editor.session.let_go()
-        assert editor.session.join(10)
+        assert editor.session.join(60)
         answers = other.makefile("rb")
         for said in ({"hello": {**HELLO, "key": one.place.key()}}, words):
             other.sendall(json.dumps(said).encode() + b"\n")

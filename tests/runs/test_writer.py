@@ -10,11 +10,11 @@ def test_the_newest_takes_the_place_of_those_that_wait():
 
     def slow():
         begun.set()
-        gate.wait(10)
+        gate.wait(60)
         done.append("slow")
 
     writer.offer(slow)
-    begun.wait(10)
+    begun.wait(60)
     for number in range(5):
         writer.offer(lambda number=number: done.append(number))
     gate.set()

@@ -257,7 +257,7 @@ def test_a_save_that_is_left_out_for_a_newer_one_takes_no_best_adapter_with_it(
     monkeypatch.setattr(autosave, "Writer", writer.Writer)
     experiment, folder = Experiment.build(CONFIG), RunFolder.create(tmp_path, "run")
     saves, disk = autosave.Autosave(experiment), threading.Event()
-    saves.writer.offer(lambda: disk.wait(30), lasting=True)
+    saves.writer.offer(lambda: disk.wait(60), lasting=True)
     for experiment.step in (15, 16):
         experiment.evaluate(enabled=True)
         saves.order(folder)

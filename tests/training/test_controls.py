@@ -72,9 +72,9 @@ def wakes(act) -> bool:
         target=lambda: (controls.wait_for_turn(hyper, resting=True), woken.set())
     )
     thread.start()
-    slept = asleep.wait(20) and not woken.is_set()
+    slept = asleep.wait(60) and not woken.is_set()
     act(controls)
-    answer = woken.wait(20)
+    answer = woken.wait(60)
     controls.stop()
     thread.join()
     return slept and answer

@@ -41,7 +41,7 @@ def opened():
         one.close()
 
 
-def until(session, condition, seconds=30):
+def until(session, condition, seconds=60):
     """Drain until a record meets `condition`; returns everything drained."""
     records = []
 
@@ -249,9 +249,9 @@ def test_an_opening_that_says_nothing_ends_when_it_is_cancelled(opened, monkeypa
 
     monkeypatch.setattr(run_module, "run", stuck)
     session = opened(config())
-    assert entered.wait(30)
+    assert entered.wait(60)
     session.request_close()
-    assert session.join(30)
+    assert session.join(60)
     said = session.drain()
     assert said[-1].state is State.CLOSED
     assert not any(in_state(State.FAILED)(record) for record in said)
@@ -274,8 +274,8 @@ def test_a_close_while_it_opens_cuts_off_no_save_of_what_has_begun(opened, monke
 
     monkeypatch.setattr(run_module, "run", begins)
     session = opened(get_preset("digits").config)
-    assert entered.wait(30)
+    assert entered.wait(60)
     session.request_close()
     closing.set()
-    assert session.join(30)
+    assert session.join(60)
     assert saved

@@ -80,7 +80,7 @@ class Peek:
         yield from Save().run(experiment, folder)
 
 
-def wait_for(session, condition, seconds=30):
+def wait_for(session, condition, seconds=60):
     """Drain a session until `condition` holds of all records that came; returns them."""
     records = []
 

@@ -35,9 +35,9 @@ def test_a_slow_writer_does_not_put_the_middle_of_a_run_over_its_end(tmp_path, m
     config = changed(get_preset("digits").config, max_steps=3, autosave_seconds=1e-6)
     for record in run(New(config, tmp_path / "run"), Controls(config.hyper)):
         if isinstance(record, StepRecord) and record.step == 2:
-            assert writing.wait(20)  # of the first save, and not done with it
+            assert writing.wait(60)  # of the first save, and not done with it
         if isinstance(record, StateRecord) and record.state is State.FINISHED:
-            assert written.wait(20)
+            assert written.wait(60)
     assert summary_of(tmp_path / "run").state == "finished"
 
 

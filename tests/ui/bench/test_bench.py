@@ -293,13 +293,13 @@ def test_a_large_matrix_can_be_cancelled(qtbot, bench, monkeypatch):
 
     def slow(matrix, report):
         begun.set()
-        go.wait(20)
+        go.wait(60)
         report("too late", 0.5)
 
     monkeypatch.setattr("lora_lab.ui.bench.page.analyse", slow)
     shown = bench.analysis
     bench.source.choose(len(SAMPLES) - 1)
-    assert begun.wait(10)
+    assert begun.wait(60)
     qtbot.waitUntil(bench.cancel_button.isVisible, timeout=5000)
     bench.cancel_button.click()
     go.set()
@@ -312,7 +312,7 @@ def test_what_nobody_foresaw_ends_the_bar_and_is_told(qtbot, bench, monkeypatch)
     caught, go = [], threading.Event()
 
     def stumble(matrix, report):
-        go.wait(20)
+        go.wait(60)
         raise ZeroDivisionError("nobody foresaw this")
 
     monkeypatch.setattr(threading, "excepthook", caught.append)

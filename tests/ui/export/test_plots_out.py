@@ -428,7 +428,7 @@ def test_a_second_file_does_not_call_the_first_one_off(opened, qtbot, monkeypatc
     made, may_go = plots_out.csv_bytes, threading.Event()
 
     def held(columns, about, report):
-        may_go.wait(20)
+        may_go.wait(60)
         return made(columns, about, report)
 
     monkeypatch.setattr(plots_out, "csv_bytes", held)

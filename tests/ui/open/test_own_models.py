@@ -81,7 +81,7 @@ def test_looking_and_computing_can_be_cancelled(qtbot, dialog, llama, monkeypatc
 
     def slow(*arguments):
         arguments[-1]("Reading", 0.25)
-        go.wait(10)
+        go.wait(60)
         arguments[-1]("Reading", 0.5)
 
     timer(dialog.busy).setInterval(0)
@@ -180,7 +180,7 @@ def test_a_download_shows_progress_and_is_cancelled(qtbot, dialog, tmp_path, mon
 
     def download(name, report):
         report("Downloading own/tiny", 0.4)
-        gate.wait(10)
+        gate.wait(60)
         report("Downloading own/tiny", 0.6)
         return tmp_path
 
@@ -225,7 +225,7 @@ def test_work_beside_the_window_ends_once(qtbot, how):
     made.done.connect(lambda found: heard.append(("done", found)))
     made.failed.connect(lambda words: heard.append(("failed", words)))
     made.start()
-    assert made.join(5)
+    assert made.join(60)
     settle()
     wanted = {"done": [("done", 7)], "failed": [("failed", "no rows")], "cancelled": []}
     assert heard == wanted[how]

@@ -81,7 +81,7 @@ def test_saved_and_ended_it_waits(qtbot, lined, here):
     lined.close()  # save and end
     qtbot.waitUntil(lambda: lined.closed, **LONG)
     assert here == []
-    assert live_places() == {}
+    qtbot.waitUntil(lambda: live_places() == {})
     assert states() == [WAITING, WAITING]
 
 
@@ -106,7 +106,7 @@ class Keeper:
             self.may_go.set()
         self.thread = threading.Thread(target=self._keep)
         self.thread.start()
-        assert self.ready.wait(20)
+        assert self.ready.wait(60)
 
     def _keep(self):
         queue = Queue(folder())
@@ -137,7 +137,7 @@ def test_a_window_that_opens_goes_on_with_it(qtbot, here, lab):
     nothing = []
     assert lab.flows.queue.find_again(lambda: nothing.append(1))
     qtbot.waitUntil(lambda: lab.sessions.folder == run and lab.state is State.RUNNING, **LONG)
-    keeper.thread.join(20)
+    keeper.thread.join(60)
     assert keeper.asked == GIVE
     assert not nothing
     assert lab.flows.queue.on
@@ -152,7 +152,7 @@ def test_a_queue_with_nothing_left_is_taken_over_and_the_window_opens_as_ever(qt
     keeper, opened = Keeper(), []
     assert lab.flows.queue.find_again(lambda: opened.append(1))
     qtbot.waitUntil(lambda: bool(opened), **LONG)
-    keeper.thread.join(20)
+    keeper.thread.join(60)
     assert not lab.flows.queue.find_again(lambda: None)
     assert not lab.flows.queue.on
     assert not Path(folder() / "wanted").exists()
@@ -194,7 +194,7 @@ def test_all_that_was_asked_while_it_is_taken_over_follows(qtbot, here, lab):
     keeper.may_go.set()
     qtbot.waitUntil(lambda: lab.flows.queue.dialog is not None, **LONG)
     qtbot.waitUntil(lab.flows.queue.dialog.isVisible, **LONG)
-    keeper.thread.join(20)
+    keeper.thread.join(60)
     assert opened == [1]
     assert [item.config for item in lab.flows.queue.runner.queue.items] == runs
 
@@ -209,5 +209,5 @@ def test_closed_while_it_is_taken_over_it_is_asked_for_no_more(qtbot, here, lab)
     asked = (folder() / "wanted").exists()
     ask_for(folder(), GIVE)  # so that the thread ends
     keeper.may_go.set()
-    keeper.thread.join(20)
+    keeper.thread.join(60)
     assert not asked

@@ -37,7 +37,7 @@ def test_a_run_that_ends_while_it_asks_is_closed_with_the_window(qtbot, training
     lab.leaving.where = where
     lab.close()
     qtbot.waitUntil(lambda: lab.closed, **LONG)
-    assert live_places() == {}
+    qtbot.waitUntil(lambda: live_places() == {})
 
 
 def test_a_signal_closes_the_window_that_asks(qtbot, training):

@@ -87,7 +87,7 @@ def test_a_generator_goes_on_once_the_window_has_drawn_what_it_yielded(qtbot, ow
     work.done.connect(lambda _: ended.append(True))
     work.start()
     qtbot.waitUntil(lambda: bool(ended), timeout=20_000)
-    assert work.join(20)
+    assert work.join(60)
     assert done == ["painted", "on"] * 2
 
 
@@ -141,16 +141,16 @@ def test_the_work_ends_where_it_reports_next(qtbot, owner):
 
     def slow(report):
         began.set()
-        may_go.wait(20)
+        may_go.wait(60)
         report("on", -1)
         reached.append(True)
 
     work = Background(slow, owner)
     work.start()
-    assert began.wait(20)
+    assert began.wait(60)
     work.cancel()
     may_go.set()
-    assert work.join(20)
+    assert work.join(60)
     assert reached == []
 
 
@@ -159,14 +159,14 @@ def test_a_generator_ends_at_what_it_yields_next(qtbot, owner):
 
     def slow(report):
         began.set()
-        may_go.wait(20)
+        may_go.wait(60)
         yield 1
         reached.append(True)
 
     work = Background(slow, owner)
     work.start()
-    assert began.wait(20)
+    assert began.wait(60)
     work.cancel()
     may_go.set()
-    assert work.join(20)
+    assert work.join(60)
     assert reached == []

@@ -103,7 +103,7 @@ def test_what_takes_long_has_a_bar_and_can_be_cancelled(qtbot, workshop, llama, 
 
     def slow(*arguments):
         arguments[-1]("Reading the first", 0.5)
-        go.wait(10)
+        go.wait(60)
         arguments[-1]("Reading the second", 0.9)
 
     monkeypatch.setattr(files, "card_of", slow)
