@@ -20,7 +20,7 @@ from lora_lab.studies.found import (
     same_seed,
 )
 from lora_lab.studies.plan import Settings, distinct, plan
-from lora_lab.studies.summary import details, headline, two_ranks
+from lora_lab.studies.summary import Verdict, two_ranks, verdict
 from lora_lab.studies.tables import Row, at_best_rate, rank_rows, set_rows
 
 PAIRED = {"ranks": between_ranks, "same seed": same_seed}
@@ -40,8 +40,7 @@ class Standing:
     run_steps: int
     layers: tuple[str, ...]  # that figures can be drawn of
     steps: tuple[int, ...]  # at which
-    headline: str
-    details: str
+    verdict: Verdict
     notes: tuple[str, ...]
 
 
@@ -89,7 +88,7 @@ class Reading:
             {part: shelf.missing(runs) for part, runs in wanted.items()},
             self.base.run_seconds, asked.steps, layers,
             self._found.steps(any_runs) if any_runs else (),
-            headline(asked, shelf), details(asked, shelf, self._found, last), asked.notes,
+            verdict(asked, shelf, self._found, last), asked.notes,
         )  # fmt: skip
 
     def pairs(self, kind: str) -> Pairs:

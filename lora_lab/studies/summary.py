@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from lora_lab.analysis.similarity import VIEWS
@@ -16,6 +18,27 @@ from lora_lab.studies.tables import Cell, Row, at_best_rate, rank_rows, set_rows
 HARDLY = 0.01  # of the span of the losses
 COUNTS = (1, 2, 4, 8, 16, 32, 64)  # k of φ(k, k)
 COLUMNS = ("in_delta", "in_own", "in_random", "delta_norm", "factor", "over_random")
+
+
+@dataclass(frozen=True)
+class Shared:
+    """φ(1, 1) of two runs of one rank, and what chance makes of it."""
+
+    layer: str
+    rank: int
+    first: float
+    chance: float
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What Table 6 says so far."""
+
+    measured: int  # ranks of which runs have ended
+    asked: int
+    best: Row | None = None  # of the finite ones
+    enough: Row | None = None  # the lowest that is hardly worse
+    shared: Shared | None = None
 
 
 def two_ranks(plan: Plan) -> tuple[int, int]:
@@ -61,41 +84,20 @@ def ordered(row: Amplified) -> bool:
     return row.middle("in_random") < row.middle("in_delta") < row.middle("in_own")
 
 
-def headline(plan: Plan, shelf: Shelf) -> str:
-    """Does a low rank suffice? The smallest whose loss is within a deviation of the best."""
+def verdict(plan: Plan, shelf: Shelf, found: Found, layer: str) -> Verdict:
+    """Does a low rank suffice, and how much have two runs of the highest in common in `layer`?"""
     rows = [row for row in rank_rows(plan, shelf) if row.loss.n]
-    if not rows:
-        return "Nothing has been measured yet."
     finite = [row for row in rows if math.isfinite(row.loss.mean)]
     if not finite:
-        return "No run stayed finite. Try smaller learning rates."
+        return Verdict(len(rows), len(plan.ranks))
     best, enough = _enough(finite)
-    if len(rows) < len(plan.ranks):
-        return f"So far rank {best.rank} is the best."
-    if enough.rank == best.rank:
-        return f"Rank {best.rank} is the best of these."
-    return f"Rank {enough.rank} is enough here; rank {best.rank} is hardly better."
-
-
-def details(plan: Plan, shelf: Shelf, found: Found, layer: str) -> str:
-    """The losses behind the headline, and how much two runs have in common."""
-    rows = [row for row in rank_rows(plan, shelf) if math.isfinite(row.loss.mean)]
-    if not rows:
-        return ""
-    best, enough = _enough(rows)
-    ranks = (enough, best) if enough is not best else (best,)
-    losses = ", ".join(f"{row.loss.words} at rank {row.rank}" for row in ranks)
-    parts = [f"Validation loss {losses}."]
-    if pairs := between_seeds(rows[-1].loss.runs):
-        try:
-            shared, _, chance = found.similarity(pairs, layer, "right", plan.steps).at(1)
-        except LabError:
-            return parts[0]
-        parts.append(
-            f"In {layer} two runs of rank {rows[-1].rank} share {shared:.2f} of the first "
-            f"direction; chance makes {chance:.3f}."
-        )
-    return " ".join(parts)
+    top = finite[-1]
+    shared: Shared | None = None
+    if pairs := between_seeds(top.loss.runs):
+        with suppress(LabError):  # what was kept of them is not there any more
+            first, _, chance = found.similarity(pairs, layer, "right", plan.steps).at(1)
+            shared = Shared(layer, top.rank, first, chance)
+    return Verdict(len(rows), len(plan.ranks), best, enough, shared)
 
 
 def _enough(rows: Sequence[Row]) -> tuple[Row, Row]:

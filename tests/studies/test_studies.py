@@ -18,7 +18,7 @@ from lora_lab.studies.base import StudyBase
 from lora_lab.studies.ended import Shelf, result_of
 from lora_lab.studies.found import Found, between_ranks, between_seeds, same_seed
 from lora_lab.studies.plan import FULL_SET, Settings, distinct, plan
-from lora_lab.studies.summary import COLUMNS, details, headline, summary, two_ranks
+from lora_lab.studies.summary import COLUMNS, summary, two_ranks, verdict
 from lora_lab.studies.tables import at_best_rate, cell, rank_rows, set_rows
 from lora_lab.training.measure.trial import random_states
 from tests.models.tiny import save
@@ -231,13 +231,16 @@ def test_the_summary_is_plain_and_open_where_nothing_was_trained(digits, small):
     assert result["table5"]["rows"][0]["loss"]["mean"] is None
     assert set(result["between_seeds"]["layers"]) == {"fc1", "fc2", "fc3"}
     assert set(COLUMNS) < set(result["table7"]["fc1"]["4"])
-    assert headline(asked, shelf).startswith("Rank ")
-    assert "In fc1 two runs of rank 4 share" in details(asked, shelf, Found(digits), "fc1")
+    found = verdict(asked, shelf, Found(digits), "fc1")
+    assert found.measured == found.asked == len(asked.ranks)
+    assert found.best.loss.mean == min(row.loss.mean for row in rank_rows(asked, shelf))
+    assert found.enough.rank <= found.best.rank
+    assert (found.shared.layer, found.shared.rank) == ("fc1", 4)
+    assert 0 <= found.shared.first <= 1
     empty = Shelf(digits, shelf.of(asked.by_rank[1, 1e-2, 0]).path)  # no folder of runs
     empty.look()
     assert summary(asked, empty, Found(digits))["table7"] == {}
-    assert "Nothing" in headline(asked, empty)
-    assert details(asked, empty, Found(digits), "fc1") == ""
+    assert verdict(asked, empty, Found(digits), "fc1").measured == 0
 
 
 def test_each_run_is_trained_once(digits):

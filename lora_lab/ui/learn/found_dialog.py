@@ -23,6 +23,7 @@ from lora_lab.ui.widgets.controls import Whole
 
 if TYPE_CHECKING:
     from lora_lab.studies.reading import Maps, Reading, Standing
+    from lora_lab.studies.summary import Verdict
 
 PAGE = "what-lora-finds"
 PARTS = ("layers", "ranks", "ranks", "ranks")  # which runs each tab needs
@@ -158,8 +159,9 @@ class FoundDialog(LearnPage):
 
     def _show(self, standing: Standing) -> None:
         self.standing = standing
-        self.sentence.setText(in_words(standing.headline))
-        self._show_details(in_words(standing.details))
+        headline, details = self._told(standing.verdict)
+        self.sentence.setText(headline)
+        self._show_details(details)
         equal = self.tr("At {:,} trained numbers each.").format(standing.count)
         by_loss = self.tr("Each at the rate of the least training loss.")
         self.layers.show_rows(standing.sets, f"{equal} {by_loss}" if standing.sets else "")
@@ -171,6 +173,30 @@ class FoundDialog(LearnPage):
             self._looks.stop()
         if standing.layers:
             self._next |= {"maps", "amplified"}
+
+    def _told(self, found: Verdict) -> tuple[str, str]:
+        """The sentence, and the figures behind it."""
+        tr, best, enough = self.tr, found.best, found.enough
+        if not found.measured:
+            return tr("Nothing has been measured yet."), ""
+        if best is None or enough is None:
+            return tr("No run stayed finite. Try smaller learning rates."), ""
+        if found.measured < found.asked:
+            headline = tr("So far rank {} is the best.").format(best.rank)
+        elif enough.rank == best.rank:
+            headline = tr("Rank {} is the best of these.").format(best.rank)
+        else:
+            words = tr("Rank {} is enough here; rank {} is hardly better.")
+            headline = words.format(enough.rank, best.rank)
+        ranks = (enough, best) if enough is not best else (best,)
+        at = tr("{} at rank {}")
+        losses = ", ".join(at.format(row.loss.words, row.rank) for row in ranks)
+        details = [tr("Validation loss {}.").format(losses)]
+        if (one := found.shared) is not None:
+            words = tr("In {} two runs of rank {} share {:.2f} of the first direction; chance "
+                       "makes {:.3f}.")  # fmt: skip
+            details.append(words.format(one.layer, one.rank, one.first, one.chance))
+        return headline, " ".join(details)
 
     def _show_maps(self, maps: Maps) -> None:
         self.maps.show_maps(maps)

@@ -80,6 +80,8 @@ def test_figures_appear_as_runs_end_and_rows_open_their_runs(qtbot, page):
     qtbot.waitUntil(lambda: "All 12 runs" in dialog.price.text(), timeout=60_000)
     assert dialog.ranks.table.model().rowCount() == 2
     assert "±" in dialog.ranks.rows[0].loss.words
+    assert dialog.sentence.text().startswith("Rank ")
+    assert " runs of rank 2 share " in dialog.details.text()
     qtbot.waitUntil(lambda: dialog.maps.now.phi.size > 0, timeout=60_000)
     assert dialog.maps.now.phi.shape == (1, 2)
     assert "2 pairs of runs" in dialog.maps.words.text()
