@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.named_classes import check_classes
 from lora_lab.models.other_files import other_folder
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
@@ -135,6 +136,7 @@ def check_config(config: dict[str, Any], where: str) -> None:
         if method not in UNDONE:
             named = f" ({shown(method)})" if isinstance(method, str) else ""
             raise CheckpointError(f"{where}: {QUANTIZED.format(named)}")
+    check_classes(config, where)
     kind = config.get("model_type")
     if not isinstance(kind, str):
         raise CheckpointError(f"{where}: it has no model_type, so the architecture is unknown.")

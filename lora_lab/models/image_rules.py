@@ -16,6 +16,7 @@ import numpy as np
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.named_classes import check_classes
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 
@@ -53,6 +54,7 @@ def open_image_rules(path: str | Path) -> ImageRules:
     values = _values(path)
     if values is None:
         return _without_rules(path, config, channels)
+    check_classes(values, path.name)
     if values.get("auto_map"):
         raise CheckpointError(
             f"{path.name}: its image processor asks for code of its author to be run, which is not "

@@ -10,6 +10,7 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.image_rules import LARGEST_EDGE
+from lora_lab.models.named_classes import check_classes
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.models.tokenizer_guard import guarded
@@ -75,7 +76,8 @@ def _named(found: re.Match[str] | None) -> str:
 
 
 def _check(path: Path, values: dict[str, Any]) -> None:
-    """Code of its author, and sizes that would fill the memory."""
+    """Code of its author, other classes, and sizes that would fill the memory."""
+    check_classes(values, path.name)
     if values.get("auto_map"):
         raise CheckpointError(
             f"{path.name}: its processor asks for code of its author to be run, which is not done. "

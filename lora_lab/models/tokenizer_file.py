@@ -10,6 +10,7 @@ from typing import Any
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.named_classes import check_alone, check_classes, check_cutters
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_guard import check_files, check_tokens, guarded, made_in_time
 
@@ -51,6 +52,8 @@ def open_tokenizer(path: str | Path) -> Any:
                     f"{path.name}: its tokenizer asks for code of its author to be run, which is "
                     "not done. Choose a model with a tokenizer.json."
                 )
+        check_classes(settings, f"{path.name}: tokenizer_config.json")
+        check_cutters(settings, f"{path.name}: tokenizer_config.json")
         named = settings.get("tokenizer_class")
         if not any((path / name).is_file() for name in TOKENIZERS) and not _needs_no_file(named):
             raise CheckpointError(
@@ -62,11 +65,11 @@ def open_tokenizer(path: str | Path) -> Any:
     with quiet(), by_copy(header) if beside else nullcontext():
         try:
             with made_in_time(size):
-                return guarded(
-                    AutoTokenizer.from_pretrained(
-                        str(path), local_files_only=True, trust_remote_code=False, **beside
-                    )
+                tokenizer = AutoTokenizer.from_pretrained(
+                    str(path), local_files_only=True, trust_remote_code=False, **beside
                 )
+                check_alone(tokenizer, path.name)
+                return guarded(tokenizer)
         except CheckpointError:
             raise
         except Exception as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.apart.client import ask
-from lora_lab.errors import CheckpointError, DataError
+from lora_lab.errors import CheckpointError, DataError, LabError
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_cost import surely_cheap
 from lora_lab.names import shown
@@ -38,27 +38,42 @@ def guarded(tokenizer: Any) -> Any:
     if isinstance(longest, bool) or not isinstance(longest, int | float):
         what = f"model_max_length is {shown(longest)}, where a number belongs"
         raise CheckpointError(f"tokenizer_config.json: {what}. Download it again.")
-    if not getattr(tokenizer, "is_fast", False):
-        return tokenizer
-    rehearse = None if surely_cheap(tokenizer.backend_tokenizer) else _Rehearsal(tokenizer)
     kind = type(tokenizer)
+    fast = getattr(tokenizer, "is_fast", False)
+    if not fast and not hasattr(kind, "_decode"):
+        return tokenizer  # of no kind that is known
+    cheap = not fast or surely_cheap(tokenizer.backend_tokenizer)
+    rehearse = None if cheap else _Rehearsal(tokenizer)
+    panic = no_panic if fast else no_failure
 
     def encoded(self: Any, *arguments: Any, **named: Any) -> Any:
         if rehearse is not None:
             given = [*arguments[:2], named.get("text"), named.get("text_pair")]
             rehearse.try_texts([text for value in given for text in _texts(value)])
-        with no_panic():
+        with panic():
             return kind._encode_plus(self, *arguments, **named)
 
     def decoded(self: Any, token_ids: Any, *arguments: Any, **named: Any) -> Any:
         if rehearse is not None:
             rehearse.try_ids([token_ids] if isinstance(token_ids, int) else list(token_ids))
-        with no_panic():
+        with panic():
             return kind._decode(self, token_ids, *arguments, **named)
 
     methods = {"_encode_plus": encoded, "_decode": decoded, "__module__": kind.__module__}
     tokenizer.__class__ = type(kind.__name__, (kind,), methods)
     return tokenizer
+
+
+@contextmanager
+def no_failure() -> Iterator[None]:
+    """Let what a tokenizer in Python raises over a text be a DataError."""
+    try:
+        yield
+    except (LabError, OSError):
+        raise
+    except Exception as error:
+        reason = str(error).strip().split("\n")[0][:100]
+        raise DataError(f"The tokenizer fails on this text ({reason}). {ADVICE}") from error
 
 
 @contextmanager
