@@ -56,23 +56,42 @@ def sent_sweeps() -> list[Sent]:
     return found
 
 
-def send(
-    folder: Path, configs: Sequence[RunConfig], cluster: Cluster, storage: str, cpus: int
-) -> tuple[Queue, ClusterSweep]:
-    """A new sweep of these runs in `folder`; raises LabError, and then nothing was sent.
-
-    Where the answer was lost on its way, nobody can say that: then the folder stays, and whoever
-    follows the sweep learns it.
-    """
+def line_up(configs: Sequence[RunConfig]) -> Path:
+    """The folder of a new sweep of these runs, which is not sent yet; raises LabError."""
+    folder = new_sweep()
     queue = Queue(folder)
     try:
         queue.add(configs)
+    finally:
+        queue.close()
+    return folder
+
+
+def send(folder: Path, cluster: Cluster, storage: str, cpus: int) -> tuple[Queue, ClusterSweep]:
+    """Send the sweep in `folder`; raises LabError, and then nothing was sent.
+
+    Where the answer was lost on its way, nobody can say that: then it counts as sent, and whoever
+    follows it learns whether it was.
+    """
+    queue = Queue(folder)
+    try:
         return queue, ClusterSweep.send(queue, cluster, storage, cpus)
     except LabError as error:
         queue.close()
-        if not (isinstance(error, UnreachableError) and (folder / FILE).exists()):
-            shutil.rmtree(folder, ignore_errors=True)
+        if not isinstance(error, UnreachableError):
+            (folder / FILE).unlink(missing_ok=True)
         raise
+
+
+def is_sent(folder: Path) -> bool:
+    """Whether the runs of a sweep are a cluster's, or may be."""
+    return (folder / FILE).exists()
+
+
+def drop(folder: Path) -> None:
+    """Remove a sweep that was not sent."""
+    if not is_sent(folder):
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def attach(folder: Path, cluster: Cluster, restore: bool) -> tuple[Queue, ClusterSweep]:

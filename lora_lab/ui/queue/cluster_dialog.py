@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QEvent, QSignalBlocker, Signal
 from PySide6.QtWidgets import QDialog, QHBoxLayout, QLineEdit, QPushButton, QWidget
 
 from lora_lab.runs.queue import pareto
@@ -31,6 +31,7 @@ class ClusterDialog(QDialog):
     restore_requested = Signal()
     run_requested = Signal(str)  # the folder of a run
     sweep_chosen = Signal(str)  # the name of a sweep
+    activated = Signal()  # the person has come to this window: more may wait by now
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -114,6 +115,11 @@ class ClusterDialog(QDialog):
     def sweep(self) -> str:
         """The name of the chosen sweep; "": there is none."""
         return self.sweeps.currentText()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.ActivationChange and self.isActiveWindow():
+            self.activated.emit()
 
     def _update(self) -> None:
         tr, seen = self.tr, self._seen

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QWidget
 
+from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.runs.queue import Item
 from lora_lab.ui.notices.notices import Notices
@@ -47,6 +48,7 @@ class ClusterFlow(QObject):
         self.dialog: ClusterDialog | None = None
         self.followers: dict[str, Follower] = {}  # by the name of their sweep
         self._sent: dict[str, Sent] = {}
+        self._unsent: dict[Path, list[Item]] = {}  # on their way
         self.moved: Callable[[str, str], bool] = self._ask_whether_moved
         queue.ended.connect(self._show_waiting)
 
@@ -64,6 +66,7 @@ class ClusterFlow(QObject):
             dialog.stop_requested.connect(lambda: self.followers[dialog.sweep].stop())
             dialog.restore_requested.connect(lambda: self.follow(dialog.sweep, restore=True))
             dialog.run_requested.connect(self._show_run)
+            dialog.activated.connect(self._show_waiting)
             dialog.sweep_chosen.connect(lambda _: self._show())
         self._list()
         self._show_waiting()
@@ -84,6 +87,8 @@ class ClusterFlow(QObject):
         self._works.finish(PATIENCE)
         for follower in self.followers.values():
             follower.close()
+        for folder in list(self._unsent):
+            self._take_back(folder)
         if self.dialog is not None:
             self.dialog.close()
 
@@ -93,8 +98,8 @@ class ClusterFlow(QObject):
         if sent is None or sent.flaw or (name in self.followers and self.followers[name].following):
             return
         token, address = self._token(), self._asked_address()
-        if address in ("", sent.address) or not self.moved(sent.address, address):
-            address = sent.address
+        if address != sent.address and not (address and self.moved(sent.address, address)):
+            token, address = None, sent.address  # what was typed is for another head
 
         def begin() -> tuple[Queue, ClusterSweep]:
             from lora_lab.cluster.jobs import Cluster
@@ -155,39 +160,53 @@ class ClusterFlow(QObject):
 
     def _send(self) -> None:
         """Move the runs that wait into a sweep of their own, and send that."""
-        from lora_lab.cluster.sent import new_sweep, send
+        from lora_lab.cluster.sent import line_up, send
 
         dialog, queue = self.dialog, self._queue.runner.queue
         address, token = dialog.address.text(), self._token()
         storage, cpus = dialog.storage.text().strip(), dialog.cpus.value()
         items = self._sendable()
-        configs, folder = [item.config for item in items], new_sweep()
+        try:
+            folder = line_up([item.config for item in items])
+        except LabError as error:
+            self._refused(str(error))
+            return
+        self._unsent[folder] = items
         self._queue.change(lambda: queue.remove([item.id for item in items]))
         dialog.show_busy(self.tr("Sending…"))
 
         def begin() -> tuple[Queue, ClusterSweep]:
             from lora_lab.cluster.jobs import Cluster
 
-            return send(folder, configs, Cluster(address, token), storage, cpus)
+            return send(folder, Cluster(address, token), storage, cpus)
 
         follower = Follower(folder, begin, self)
-        follower.began.connect(lambda: self._on_sent(folder.name, len(items)))
-        follower.refused.connect(lambda words: self._on_unsent(folder, items, words))
+        follower.began.connect(lambda: self._on_sent(folder))
+        follower.refused.connect(lambda words: self._on_unsent(folder, words))
         self._start(follower)
 
-    def _on_sent(self, name: str, count: int) -> None:
-        self._answered(self.tr("Sent, runs: {:,}").format(count), "")
+    def _on_sent(self, folder: Path) -> None:
+        self._answered(self.tr("Sent, runs: {:,}").format(len(self._unsent.pop(folder))), "")
         self._keep()
-        self._list(name)
+        self._list(folder.name)
 
-    def _on_unsent(self, folder: Path, items: list[Item], words: str) -> None:
-        """The runs wait here again; where it is not known whether they were sent, there."""
-        if not folder.exists():
+    def _on_unsent(self, folder: Path, words: str) -> None:
+        if self._take_back(folder):
             self.followers.pop(folder.name).deleteLater()
             self._note_followed()
-            self._queue.change(lambda: self._queue.runner.queue.put_back(items))
-        self._answered(words, "error")
+        self._refused(words)
         self._list(folder.name)
+
+    def _take_back(self, folder: Path) -> bool:
+        """Let the runs wait here again, unless they may have been sent."""
+        from lora_lab.cluster.sent import drop, is_sent
+
+        items = self._unsent.pop(folder, [])
+        if not items or is_sent(folder):
+            return False
+        self._queue.change(lambda: self._queue.runner.queue.put_back(items))
+        drop(folder)
+        return True
 
     def _sendable(self) -> list[Item]:
         """Those that wait and have not begun; a search's next run hangs on what it learns here."""

@@ -14,7 +14,7 @@ ALSO = {
     "undo": "revert back ctrl z",
     "undo_edit": "rollback undo cut restore go back",
     "go_back": "rollback checkpoint branch fork revert saves",
-    "queue": "sweep grid search batch of runs hyperparameter search",
+    "queue": "sweep grid search batch of runs hyperparameter search cluster ray",
     "adapter": "disable enable adapter on off toggle base model switch",
     "evaluate": "validation test loss measure held-out eval",
     "merge": "merge_and_unload fuse dtype rounding precision",

@@ -67,6 +67,10 @@ def test_what_is_sent_leaves_the_queue_and_its_runs_come_back(qtbot, window, flo
     qtbot.waitUntil(lambda: not follower.following)
     assert shown(flow) == [DONE, DONE]
     assert not flow.dialog.follow_button.isEnabled()
+    assert not flow.dialog.send_button.isEnabled()
+    window.flows.queue.runner.queue.add([follower.seen.items[0].config])
+    flow.dialog.activated.emit()
+    assert flow.dialog.send_button.isEnabled()
     runs = [summary_of(path) for path in paths.runs().iterdir()]
     assert [(run.step, run.best) for run in runs] == [(10, 0.25)] * 2
     assert settings().value(cluster_flow.FOLLOWED) == ""
@@ -161,3 +165,7 @@ def test_who_answers_is_said_and_what_cannot_be_sent_waits_here_again(
     flow.dialog.address.setText("http://127.0.0.1:1")
     assert "Nothing answers at" in checked(qtbot, flow)
     assert not head.jobs
+    flow.dialog.send_button.click()
+    assert waiting(window) == []
+    flow.close()  # with the window, before it is known what came of it
+    assert waiting(window) == [WAITING, WAITING]
