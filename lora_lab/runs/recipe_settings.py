@@ -77,7 +77,10 @@ def problem_of(story: Story) -> Problem:
         raise LabError(
             f"{story.path.name} is a run of {config.task}, for which there is no recipe."
         )
-    return PROBLEMS[kind](story)
+    problem = PROBLEMS[kind](story)
+    budgeted = config.batch_tokens and "batch_tokens" not in task.ignores
+    problem.words.add("budgeted" if budgeted else "counted")
+    return problem
 
 
 def _images(story: Story) -> Problem:
@@ -199,7 +202,6 @@ def _texts(story: Story) -> Problem:
         values |= {"VALIDATION": config.validation, "DATA_SEED": config.split_seed}
     words = {"apart" if config.validation_data else "share"}
     words |= {"checkpointing"} if config.checkpointing else set()
-    words.add("budgeted" if config.batch_tokens else "counted")
     packs = config.batching == "packed" and TASKS[config.task].packs
     words.add("end_to_end" if packs else "side_by_side")
     within = ["within"] if config.batch_tokens else []
