@@ -18,6 +18,7 @@ from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.figures import counted
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.records import EvalRecord
 from lora_lab.task_info import own_tasks
 from lora_lab.variants import VARIANTS
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 RACE = "Lanes"  # a panel of the help
 REPORTS = 10  # lines of progress
 VALIDATIONS = 10  # of each lane, where the settings do not say when
+MOVES = 0.01  # of a loss, where anything was learned
 SHOWN = 8  # σ of each layer in the JSON object
 
 
@@ -107,10 +109,13 @@ def race(
             "cut_of": running.lanes[top].experiment.hyper.rank if top else None,
             "lanes": [_row(running, name, cuts.get(name)) for name in running.lanes],
         }
+        standstill = _standstill(running)
         running.close()
         if as_json:
             print_json(result)
         _print(result, as_json)
+        if standstill:
+            err.print(standstill, style="yellow")
         if not any(row["state"] != "paused" for row in result["lanes"]):
             raise LabError("No lane stayed finite. Lower --learning-rate.")
 
@@ -152,7 +157,8 @@ def _print_price(running: Race, price: Any) -> None:
         f"{counted(count, 'step')}, about {price.seconds:,.1f} s"
     )
     if price.stacked == price.stacked:
-        err.print(f"in a stack the steps are {price.step / price.stacked:.1f} times as fast")
+        times = f"in a stack the steps are {price.step / price.stacked:.1f} times as fast"
+        err.print(times if running.stacked else f"{times}: --stack")
     notes = [note for lane in running.lanes.values() for note in lane.experiment.loaded().notes]
     for note in dict.fromkeys(notes):
         err.print(note, style="yellow")
@@ -180,6 +186,19 @@ def _run(running: Race, script: Sequence[Act]) -> float:
     for act in ahead:
         err.print(f"not done, the race was over before: {act.words}", style="yellow")
     return time.perf_counter() - began
+
+
+def _standstill(running: Race) -> str:
+    """What to do where no loss has moved: lanes that stand still say nothing of their ranks."""
+    for lane in running.lanes.values():
+        found = [row.loss for row in lane.kept if isinstance(row, EvalRecord) and row.enabled]
+        if len(found) < 2 or not abs(found[-1] - found[0]) < MOVES * found[0]:
+            return ""
+    rates = [lane.experiment.hyper.learning_rate for lane in running.lanes.values()]
+    return (
+        f"No validation loss moved by 1 % in {counted(running.steps, 'step')}, which says nothing "
+        f"of ranks. Give more --steps, or a --learning-rate above {max(rates):g}."
+    )
 
 
 def _row(running: Race, name: str, cut: Any) -> dict[str, Any]:

@@ -31,12 +31,15 @@ def test_json_has_a_lane_per_rank_and_the_price_comes_before():
     assert "30 rounds of 3 steps" in price
     assert "100 %" in rest
     assert "validation" in rest
+    assert "No validation loss moved" not in rest
 
 
 def test_a_table_is_on_stdout_without_json():
     done = race("--ranks", "1,2", "--alphas", "2r")
     assert "rank 2, cut to it" in done.stdout
     assert "458" in done.stdout
+    assert "No validation loss moved by 1 % in 30 steps" in done.stderr
+    assert "above 4e-06" in done.stderr
 
 
 @pytest.mark.parametrize(
