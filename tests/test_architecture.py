@@ -222,7 +222,17 @@ ALLOWED = {
     },
     "training": ENGINE
     - {"presets", "intrinsic", "lessons", "race", "engine", "studies", "cluster"},
-    "cluster": {"training", "runs", "records", "config", "names", "paths", "errors", "atomic"},
+    "cluster": {
+        "training",
+        "runs",
+        "records",
+        "config",
+        "names",
+        "paths",
+        "errors",
+        "atomic",
+        "time_limit",
+    },
     "engine": ENGINE - {"presets", "intrinsic", "lessons", "race", "studies", "cluster"},
     "intrinsic": ENGINE - {"presets", "lessons", "race", "engine", "studies", "cluster"},
     "race": ENGINE - {"presets", "lessons", "intrinsic", "engine", "studies", "cluster"},

@@ -7,10 +7,11 @@ address, a message or a file, and to no other host, since redirections and proxi
 from __future__ import annotations
 
 import json
+import math
 import time
 import urllib.request
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPMessage, IncompleteRead, RemoteDisconnected
 from typing import IO, Any
@@ -20,9 +21,10 @@ from urllib.parse import quote, urlsplit
 from lora_lab.cluster.token import NAME, how_to_keep, token_for
 from lora_lab.errors import ConfigError, LabError, system_reason
 from lora_lab.names import shown
+from lora_lab.time_limit import limited
 
 API = "4"  # version of the Jobs API that is spoken here
-PATIENCE = 30.0  # seconds for one answer
+PATIENCE, WHOLE = 30.0, 300.0  # seconds for a part of an answer, and for all of it
 LATE = (1.0, 2.0, 4.0, 8.0)  # seconds between looks for a job whose answer did not come
 LARGEST = 2**26  # bytes of one answer; the log comes whole each time
 SUCCEEDED = "SUCCEEDED"
@@ -35,6 +37,19 @@ class ForgottenError(LabError):
 
 class UnreachableError(LabError):
     """Nothing answers just now."""
+
+
+class _TooSlow(LabError):
+    def __init__(self) -> None:
+        super().__init__(f"its answer is not whole after {WHOLE:g} seconds")
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    """An answer whose bytes come one by one would never end."""
+    with limited(math.inf, _TooSlow) as work:
+        work.end_in(WHOLE)
+        yield
 
 
 @dataclass(frozen=True)
@@ -153,7 +168,7 @@ class Cluster:
             self.address + path, data=data, headers=headers, method=method
         )
         try:
-            with self._opener.open(request, timeout=PATIENCE) as answer:
+            with _in_time(), self._opener.open(request, timeout=PATIENCE) as answer:
                 raw, kind = answer.read(LARGEST + 1), answer.headers.get_content_type()
                 broken = bool(answer.length) and len(raw) <= LARGEST
         except HTTPError as error:
@@ -164,7 +179,7 @@ class Cluster:
             broken = True
         except HTTPException as error:
             raise self._no_head(f"it speaks no HTTP ({type(error).__name__})") from None
-        except OSError as error:
+        except (OSError, _TooSlow) as error:
             raise self._unreachable(error) from None
         if broken:
             raise self._unreachable("the connection was closed before the answer was whole")
@@ -179,7 +194,7 @@ class Cluster:
     def _refused(self, error: HTTPError, path: str) -> LabError:
         """What an answer means that is no success."""
         said = ""
-        with error, suppress(OSError, HTTPException):  # it may be cut short
+        with error, suppress(OSError, HTTPException, _TooSlow), _in_time():  # it may be cut short
             said = error.read(2**16).decode("utf-8", "replace").strip()
         if error.code in (401, 403):
             if not self._token:

@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+from contextlib import suppress
 
 import pytest
 
@@ -170,3 +171,40 @@ def test_a_head_that_has_forgotten(head):
     for ask in (Cluster.look, Cluster.log, Cluster.stop):
         with pytest.raises(ForgottenError, match="has forgotten the job"):
             ask(Cluster(head.address), "gone")
+
+
+class Dripping(socketserver.BaseRequestHandler):
+    """Sends a byte again and again, each in time; `begun` is what it sends at once."""
+
+    begun = b""
+
+    def handle(self):
+        with suppress(OSError):
+            self.request.sendall(self.begun)
+            while not self.server.ended.wait(0.05):
+                self.request.sendall(b" ")
+
+
+@pytest.mark.parametrize(
+    ("begun", "words"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 99999\r\n\r\n", r"not whole after 0\.3 seconds"),
+        (b"HTTP/1.1 200 OK\r\nX: ", r"not whole after 0\.3 seconds"),
+        (b"HTTP/1.1 500 no\r\nContent-Length: 99999\r\n\r\n", "an error, 500: no"),
+    ],
+    ids=["body", "head", "error"],
+)
+def test_an_answer_that_drips_is_ended(monkeypatch, begun, words):
+    monkeypatch.setattr("lora_lab.cluster.jobs.WHOLE", 0.3)
+    monkeypatch.setattr(Dripping, "begun", begun)
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Dripping) as server:
+        server.ended = threading.Event()
+        serving = threading.Thread(target=server.serve_forever, args=(0.01,))
+        serving.start()
+        try:
+            with pytest.raises(LabError, match=words):
+                Cluster(f"http://127.0.0.1:{server.server_address[1]}").check()
+        finally:
+            server.ended.set()
+            server.shutdown()
+            serving.join()
