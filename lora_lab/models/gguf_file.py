@@ -197,7 +197,10 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         try:
             packing = GGMLQuantizationType(kind)
         except ValueError:
-            raise CheckpointError(f"tensor {shown(name)} is packed in an unknown way.") from None
+            raise CheckpointError(
+                f"tensor {shown(name)} is packed in an unknown way (type {kind} of ggml). The file "
+                "is damaged, or newer than this lab: choose one that is packed as Q8_0 or Q4_K."
+            ) from None
         block, length = GGML_QUANT_SIZES[packing]
         count = math.prod(shape)
         if count % block or count > 2**40:

@@ -62,6 +62,8 @@ def check_room(tensors: Iterable[Held], bits: str, dtype: str, gguf: bool, name:
             '"Base in" in the window).'
         )
     least = min(sizes, key=lambda way: sizes[way])
+    if least == bits:
+        raise CheckpointError(f"{words} No form takes less. Choose a smaller model.")
     raise CheckpointError(
         f"{words} Even as {_held(least, 'bfloat16', gguf)} they take {_gb(sizes[least])}. Choose a "
         "smaller model."

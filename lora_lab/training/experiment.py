@@ -315,6 +315,8 @@ class Experiment:
                 "this device only imitates bfloat16: it takes half of the memory and more time "
                 "than float32"
             )
+        if config.dtype == "float16" and self.device.type == "cpu":
+            notes.append("float16 takes about ten times as long as float32 on a CPU")
         length = self.stage.end - self.stage.begin
         if (warmup := config.warmup(length)) < config.warmup_steps:
             notes.append(

@@ -135,7 +135,8 @@ BAD = {
     "unknown type": (header(**KEY, rest=text(b"k") + struct.pack("<I", 77)), "unknown type"),
     "many dimensions": (header(tensors=1, rest=text(b"t") + struct.pack("<I", 9)), "dimensions"),
     "unknown packing": (
-        header(tensors=1, rest=text(b"t") + struct.pack("<IQIQ", 1, 4, 999, 0)), "unknown way",
+        header(tensors=1, rest=text(b"t") + struct.pack("<IQIQ", 1, 4, 999, 0)),
+        r"unknown way \(type 999 of ggml\).*Q8_0",
     ),
     "giant shape": (
         header(tensors=1, rest=text(b"t") + struct.pack("<IQQIQ", 2, 2**50, 2**50, 0, 0)),

@@ -47,6 +47,7 @@ CASES = {
     "in 4 alone it fits": ("llama", "float", 33_000, "fit as 4 bits"),
     "as it lies it fits": ("x.gguf", "float", 60_000, "they lie in the file"),
     "in nothing it fits": ("llama", "float", 20_000, "Even as 4 bits"),
+    "not in the least": ("llama", "4", 20_000, "No form takes less"),
     "not as it lies": ("x.gguf", "auto", 10_000, "Choose a smaller model"),
 }
 

@@ -136,3 +136,9 @@ def test_a_processor_that_imitates_bfloat16_is_said_to(flags, said, monkeypatch)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
     notes = Experiment.build(digits(dtype="bfloat16")).loaded().notes
     assert any("imitates bfloat16" in note for note in notes) == said
+
+
+@pytest.mark.parametrize(("dtype", "said"), [("float16", True), ("float32", False)])
+def test_that_float16_is_slow_on_a_cpu_is_said(dtype, said):
+    notes = Experiment.build(digits(dtype=dtype)).loaded().notes
+    assert any("ten times as long" in note for note in notes) == said
