@@ -143,12 +143,16 @@ def outside(folder: Path) -> dict[str, str]:
     return {**kept, **own, "QT_QPA_PLATFORM": "offscreen"}
 
 
+def test_every_verb_of_the_command_line_is_watched(tmp_path):
+    known = {command.name or command.callback.__name__ for command in app.registered_commands}
+    assert not app.registered_groups, "verbs below a verb"
+    assert {call[0] for call in lines(tmp_path)} == known
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_no_verb_asks_a_network(tmp_path):
     calls, told = lines(tmp_path), tmp_path / "told.json"
-    known = {command.name or command.callback.__name__ for command in app.registered_commands}
-    assert {call[0] for call in calls} == known, "a verb is not tried"
     done = subprocess.run(
         [sys.executable, "-c", WATCH + VERBS, json.dumps(calls), str(told)],
         env=outside(tmp_path), capture_output=True, text=True, timeout=500, check=False,
