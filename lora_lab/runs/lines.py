@@ -114,6 +114,8 @@ def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
 
 def parsed(raw: bytes) -> dict[str, Any] | None:
     """One line as a plain table; None for one that was torn."""
+    if raw[:64].lstrip()[:1] != b"{":  # of gigabytes without a line end nothing is decoded
+        return None
     try:
         text = raw.decode()
         spelled = 'NaN"' in text or 'Infinity"' in text

@@ -84,6 +84,15 @@ def test_a_line_without_an_end_is_passed_over_in_little_memory(tmp_path, monkeyp
     assert peak < 2**22
 
 
+def test_what_is_no_table_is_not_decoded():
+    class Raw(bytes):
+        def decode(self, *_):
+            raise AssertionError("decoded")
+
+    assert lines.parsed(Raw(bytes(99))) is None
+    assert lines.parsed(b'  {"a":1}\n') == {"a": 1}
+
+
 def test_a_run_that_was_moved_too_often_has_no_script(tmp_path, monkeypatch):
     run = write_sample(tmp_path)
     row = {"record": "AppliedRecord", "step": 20, "changes": [["rank", 8, 8]], "notes": []}
