@@ -137,6 +137,11 @@ def check_config(config: dict[str, Any], where: str) -> None:
             named = f" ({shown(method)})" if isinstance(method, str) else ""
             raise CheckpointError(f"{where}: {QUANTIZED.format(named)}")
     check_classes(config, where)
+    classes = config.get("architectures") or []
+    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+        raise CheckpointError(
+            f"{where}: architectures is {shown(classes)}, where a list of names belongs."
+        )
     kind = config.get("model_type")
     if not isinstance(kind, str):
         raise CheckpointError(f"{where}: it has no model_type, so the architecture is unknown.")
