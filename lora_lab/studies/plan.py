@@ -65,7 +65,7 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-FULL_SET = "full training"
+FULL_SET, ALL_SET = "full training", "all layers"
 
 
 def plan(base: StudyBase, settings: Settings) -> Plan:
@@ -148,8 +148,9 @@ def target_sets(base: StudyBase, asked: int) -> tuple[tuple[TargetSet, ...], int
         trained = sum(r * _each(layer) for r, layer in zip(caps, chosen, strict=True))
         note = "capped by the shape of a layer" if min(caps) < rank else ""
         rank = min(rank, max(min(layer.shape) for layer in chosen))
-        title = "all" if len(names) == len(kinds) else " + ".join(names)
-        targets = base.targets if title == "all" else tuple(layer.name for layer in chosen)
+        whole = len(names) == len(kinds)  # not by its title: a layer may be called so
+        title = ALL_SET if whole else " + ".join(names)
+        targets = base.targets if whole else tuple(layer.name for layer in chosen)
         sets.append(TargetSet(title, targets, rank, trained, note))
     return tuple(sets), numbers
 

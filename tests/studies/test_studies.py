@@ -61,10 +61,10 @@ def test_sets_of_layers_have_the_rank_that_the_count_leaves_them(digits):
     sizes = {"fc1": 64 + 128, "fc2": 128 + 64, "fc3": 64 + 10}
     asked = plan(digits, Settings(count=916))
     assert [one.name for one in asked.sets] == [
-        "fc1", "fc2", "fc3", "fc1 + fc2", "fc1 + fc3", "fc2 + fc3", "all"
+        "fc1", "fc2", "fc3", "fc1 + fc2", "fc1 + fc3", "fc2 + fc3", "all layers"
     ]  # fmt: skip
     for one in asked.sets:
-        names = list(sizes) if one.name == "all" else one.name.split(" + ")
+        names = list(sizes) if one.name == "all layers" else one.name.split(" + ")
         rank = 916 // sum(sizes[name] for name in names)
         caps = {"fc1": 64, "fc2": 64, "fc3": 10}
         assert one.numbers == sum(min(rank, caps[name]) * sizes[name] for name in names)
@@ -263,7 +263,7 @@ def test_a_model_of_text_is_priced_and_its_sets_are_named_by_their_parents(tmp_p
     names = [one.name for one in asked.sets]
     assert "q_proj + k_proj + v_proj + o_proj" in names
     assert "gate_proj + up_proj + down_proj" in names
-    assert names[-1] == "all"
+    assert names[-1] == "all layers"
     assert asked.ranks == (2, 8, 32)
     assert asked.rates == tuple(sorted(config.hyper.learning_rate * f for f in (1 / 3, 1, 3)))
     assert set(claim_runs.attention_and_mlp(base, 1)) == {

@@ -33,7 +33,7 @@ class FoundRows(QWidget):
             (first, *(() if ranked else ("r",)), tr("numbers"), tr("learning rate"),
              tr("accuracy"), tr("validation loss"), tr("runs")),
             (*(() if ranked else ("000",)), "0,000,000", "0.00003 *", "0.000 ± 0.000",
-             "0.000 ± 0.000", "00"),
+             "0.0e-06 ± 0e-06", "00"),
         )  # fmt: skip
         self.runs_button = QPushButton(tr("&Runs of this row"), autoDefault=False)
         self.runs_menu = QMenu(self)
