@@ -36,7 +36,7 @@ def saves_at_every_step(monkeypatch):
             self.wait()
 
     monkeypatch.setattr(autosave, "Writer", Prompt)
-    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval))
+    monkeypatch.setattr(autosave, "TimeBudget", lambda share, interval: TimeBudget(1e9, interval))
 
 
 def trained(folder, acts, resume=None, **settings):
@@ -132,7 +132,7 @@ def test_a_read_only_folder(tmp_path, wanted, monkeypatch):
     def allow():
         monkeypatch.undo()
         monkeypatch.setattr(
-            autosave, "TimeBudget", lambda share, interval: TimeBudget(1.0, interval)
+            autosave, "TimeBudget", lambda share, interval: TimeBudget(1e9, interval)
         )
 
     records = trained(folder, {40: refuse, 80: allow})
