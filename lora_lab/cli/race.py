@@ -157,8 +157,9 @@ def _print_price(running: Race, price: Any) -> None:
         f"{counted(count, 'step')}, about {price.seconds:,.1f} s"
     )
     if price.stacked == price.stacked:
-        times = f"in a stack the steps are {price.step / price.stacked:.1f} times as fast"
-        err.print(times if running.stacked else f"{times}: --stack")
+        times = price.step / price.stacked
+        flag = ": --stack" if times > 1 and not running.stacked else ""
+        err.print(f"in a stack the steps are {times:.1f} times as fast{flag}")
     notes = [note for lane in running.lanes.values() for note in lane.experiment.loaded().notes]
     for note in dict.fromkeys(notes):
         err.print(note, style="yellow")

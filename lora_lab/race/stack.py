@@ -28,7 +28,7 @@ from lora_lab.training.optim import FusedAdamW
 
 FACTORS = ["lora_A", "lora_B"]
 AGREES = 1e-4  # of the largest entry of a gradient, and of a loss: float32 rounds by 1e-6
-TRIED, TRIED_SECONDS = 6, 0.2  # at most, of the steps that its time is measured by
+TRIED, TRIED_SECONDS = 12, 0.2  # at most, of the steps that its time is measured by
 
 
 def obstacle(lane: Lane) -> str:
