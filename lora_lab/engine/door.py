@@ -59,8 +59,9 @@ class Door:
         self._selector = selectors.DefaultSelector()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
-            self._listener.bind(str(place.door))
+            self._listener.bind(str(place.closed_door))
             self._listener.listen(QUEUE)
+            place.closed_door.rename(place.door)  # whoever finds it is not refused
         except OSError as error:
             self._listener.close()
             raise LabError(f"{place.door} cannot be opened: {system_reason(error)}.") from error

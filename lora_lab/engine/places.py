@@ -26,6 +26,7 @@ from lora_lab.errors import LabError, system_reason
 from lora_lab.runs.own_files import PRIVATE, is_own, read_own
 
 DOOR, KEY, LOCK, LOG, RUN = "door", "key", "lock", "engine.log", "run"
+CLOSED = "bolt"  # the door before anybody listens at it; its name is no longer than DOOR
 LONGEST = 100  # bytes of a socket's path; the systems take 107 and 103
 NAME = 16  # letters of an engine's folder
 OURS = re.compile(f"[0-9a-f]{{{NAME}}}")
@@ -41,6 +42,10 @@ class Place:
     @property
     def door(self) -> Path:
         return self.folder / DOOR
+
+    @property
+    def closed_door(self) -> Path:
+        return self.folder / CLOSED
 
     @property
     def log(self) -> Path:
@@ -86,8 +91,9 @@ class Place:
             raise LabError(
                 f"The engine's folder {self.folder} cannot be used: {system_reason(error)}."
             ) from error
-        with suppress(OSError):
-            self.door.unlink()  # of one that was killed
+        for left in (self.door, self.closed_door):  # by one that was killed
+            with suppress(OSError):
+                left.unlink()
         fd = os.open(self.folder / KEY, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(fd, "w", encoding="ascii") as file:
             os.fchmod(fd, 0o600)

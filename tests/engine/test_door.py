@@ -6,11 +6,12 @@ import socket
 import struct
 import sys
 import tempfile
+from pathlib import Path
 
 import pytest
 
 from lora_lab.engine import door, lines
-from lora_lab.engine.places import live_place, live_places, new_place, sweep
+from lora_lab.engine.places import DOOR, live_place, live_places, new_place, sweep
 from lora_lab.engine.remote import attach
 from lora_lab.engine.start import Gone, connect
 from lora_lab.errors import LabError
@@ -48,6 +49,19 @@ STRANGERS = [
     (lambda key: b"x" * 10_000, "longer than 4,096 bytes"),
     (lambda key: json.dumps({"hello": {**HELLO, "key": "x" * 8000}}).encode(), "longer than"),
 ]
+
+
+def test_a_door_that_is_found_is_listened_at(monkeypatch):
+    """Who waits for it to appear connects at once."""
+    listen, there = socket.socket.listen, []
+
+    def listening(self, *waiting):
+        there.append(Path(self.getsockname()).with_name(DOOR).exists())
+        listen(self, *waiting)
+
+    monkeypatch.setattr(socket.socket, "listen", listening)
+    with hosted() as one, opened(one):
+        assert there == [False]
 
 
 @pytest.mark.parametrize(("say", "reason"), STRANGERS, ids=range(len(STRANGERS)))
