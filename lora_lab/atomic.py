@@ -22,6 +22,7 @@ from pathlib import Path
 LEFT = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # the name of what is being made
 HOUR = 3600.0
 BEING_MADE: set[Path] = set()  # by this process
+OPEN_FOLDERS = Path("/proc/self/fd")  # each of this process by its number
 ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
 
 
@@ -166,15 +167,35 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
 def _fill(temporary: Path, target: Path) -> None:
     """Move the files of one folder into another, empty one; on `OSError` it is empty again."""
     moved = []
+    with held_folder(target) as held:
+        try:
+            for path in sorted(temporary.iterdir(), reverse=True):
+                os.rename(path, held / path.name)
+                moved.append(path)
+            sync_folder(held)
+        except BaseException:
+            for path in moved:
+                os.rename(held / path.name, path)
+            raise
+
+
+@contextmanager
+def held_folder(folder: Path) -> Iterator[Path]:
+    """A path of a folder that stays its own, whatever takes the folder's name meanwhile.
+
+    Raises OSError where it is a link. (Where the system has no path of an open folder, as only
+    Linux has one, it is looked at before and not held.)
+    """
+    if folder.is_symlink():
+        raise OSError(errno.ELOOP, "it is a link, and leads to another folder", str(folder))
+    if not OPEN_FOLDERS.is_dir():
+        yield folder
+        return
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        for path in sorted(temporary.iterdir(), reverse=True):
-            os.rename(path, target / path.name)
-            moved.append(path)
-        sync_folder(target)
-    except BaseException:
-        for path in moved:
-            os.rename(target / path.name, path)
-        raise
+        yield OPEN_FOLDERS / str(fd)
+    finally:
+        os.close(fd)
 
 
 def restore_folder(target: Path) -> bool:

@@ -3,6 +3,8 @@
 import errno
 import os
 import stat
+import sys
+from contextlib import suppress
 
 import pytest
 
@@ -196,3 +198,25 @@ def test_only_a_plain_file_is_replaced(tmp_path, kind):
     assert os.lstat(target) == before
     assert other.read_bytes() == b"old"
     assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "new", "other", "target"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="no path of an open folder")
+def test_an_empty_folder_that_becomes_a_link_is_not_filled(tmp_path, monkeypatch):
+    """While the new one is synced somebody puts a link to an empty folder in its place."""
+    target, elsewhere, synced = tmp_path / "adapter", tmp_path / "elsewhere", os.fsync
+    target.mkdir()
+    elsewhere.mkdir()
+
+    def exchanging(fd):
+        if not target.is_symlink():
+            target.rmdir()
+            target.symlink_to(elsewhere)
+        synced(fd)
+
+    with temporary_folder(target) as folder:
+        (folder / "a").write_text("new")
+        monkeypatch.setattr(os, "fsync", exchanging)
+        with suppress(OSError):
+            replace_folder(folder, target)
+    assert target.is_symlink()
+    assert list(elsewhere.iterdir()) == []

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lora_lab.atomic import held_folder
 from lora_lab.errors import LabError, system_reason
 from lora_lab.names import shown
 
@@ -28,7 +29,6 @@ DIGITS = 19  # of a whole number: none that the lab writes has more
 FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 FLAGS |= getattr(os, "O_BINARY", 0)
 IN_PLACE = ("lock", "metrics.jsonl", "log.txt", "exports.jsonl")  # others are replaced whole
-OPEN_FOLDERS = Path("/proc/self/fd")  # each of this process by its number
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -73,22 +73,13 @@ def open_own(path: Path, flags: int = os.O_RDONLY) -> int:
 def own_folder(run: Path, name: str, make: bool = True) -> Iterator[Path]:
     """A folder of the run itself, by a path that stays its own whatever takes its name meanwhile.
 
-    `make` it where there is none. Raises OSError where it is a link. (Where the system has no path
-    of an open folder, as only Linux has one, it is looked at before and not held.)
+    `make` it where there is none. Raises OSError where it is a link.
     """
     folder = run / name
     if make:
         folder.mkdir(exist_ok=True)
-    if folder.is_symlink():
-        raise OSError(errno.ELOOP, "it is a link, and leads out of the run's folder", str(folder))
-    if not OPEN_FOLDERS.is_dir():
-        yield folder
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | FLAGS)
-    try:
-        yield OPEN_FOLDERS / str(fd)
-    finally:
-        os.close(fd)
+    with held_folder(folder) as held:
+        yield held
 
 
 def read_own(path: Path, largest: int = SMALL) -> bytes:
