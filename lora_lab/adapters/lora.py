@@ -145,7 +145,7 @@ class LoRALayer(FactorState):
             frozen_A = B.requires_grad and not A.requires_grad and torch.is_grad_enabled()
             if small and A.dtype == W.dtype and not frozen_A:
                 return self.finish(F.linear(x, torch.addmm(W, self.scaling * B, A), base.bias))
-            light = x.dtype not in HALF or is_light(A, B, self.scaling, self.weight_norm)
+            light = x.dtype not in HALF or is_light(A, B, self)
             narrow = not self.starts_in_W
             y = LowRankLinear.apply(x, W, base.bias, A, B, self.scaling, light, narrow)
             return self.finish(y).to(x.dtype)
@@ -153,7 +153,7 @@ class LoRALayer(FactorState):
         z = z.to(A.dtype) if z.is_floating_point() else z
         share = self.scaling * self.kind.low_rank(base, z, A, B)
         half = self.kind is Linear and x.dtype in HALF and not (autocast or called)
-        if half and is_light(A, B, self.scaling, self.weight_norm):
+        if half and is_light(A, B, self):
             return self.finish(rounded_once(x, base, share)).to(x.dtype)
         h = base(x)
         return self.finish(h + share).to(h.dtype)

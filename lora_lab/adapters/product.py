@@ -30,14 +30,15 @@ def rounded_once(x: torch.Tensor, base: torch.nn.Module, share: torch.Tensor) ->
     return y if base.bias is None else y + base.bias
 
 
-def is_light(A: torch.Tensor, B: torch.Tensor, scaling: float, weight: float) -> bool:
-    """Whether ‖s·B·A‖ is far below ‖W‖ = `weight`; found without forming B·A.
+def is_light(A: torch.Tensor, B: torch.Tensor, layer: Any) -> bool:
+    """Whether ‖s·B·A‖ of a layer is far below its ‖W‖; found without forming B·A.
 
-    An accelerator is not asked, which would wait for it: what is trained there is light.
+    An accelerator is not asked, which would wait for it: what is trained there is light. Nor are
+    the tensors without numbers of an estimate.
     """
-    if A.device.type != "cpu":
+    if not _may_be_asked(A):
         return True
-    limit = (LIGHT * weight / scaling) ** 2 if scaling else math.inf
+    limit = (LIGHT * layer.weight_norm / layer.scaling) ** 2 if layer.scaling else math.inf
     A, B = A.detach(), B.detach()
     a, b = A.reshape(-1), B.reshape(-1)
     if (a @ a).item() * (b @ b).item() <= limit:  # ‖B·A‖ ≤ ‖B‖·‖A‖ is enough in most runs
@@ -88,7 +89,7 @@ class LowRankLinear(torch.autograd.Function):
             h.copy_(low.t() @ (scaling * B).to(operand).t())
             # b is added last, since small shares would be lost in it as well; but where there is
             # none yet, y is the base's own to the bit. To ask an accelerator would wait for it.
-            if b is not None and h.device.type == "cpu" and not (B if narrow else h).any():
+            if b is not None and _may_be_asked(B) and not (B if narrow else h).any():
                 torch.addmm(b, rows, W.t(), out=h)
             else:
                 h.addmm_(rows, W.t())
@@ -127,6 +128,11 @@ class LowRankLinear(torch.autograd.Function):
         if wants_B:
             dB = product(low, near.t()).to(B.dtype).mul_(ctx.scaling).t()  # s·dyᵀ·x·Aᵀ
         return dx, None, None, dA, dB, None, None, None
+
+
+def _may_be_asked(tensor: torch.Tensor) -> bool:
+    """Whether its numbers are at hand."""
+    return tensor.device.type == "cpu" and type(tensor) in (torch.Tensor, torch.nn.Parameter)
 
 
 def _dense(W: torch.Tensor | FrozenLinear) -> torch.Tensor:

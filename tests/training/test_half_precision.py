@@ -15,6 +15,7 @@ from lora_lab.records import StepRecord
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
+from lora_lab.training.measure.memory_preview import memory_preview
 from tests.families.tiny_configs import write
 from tests.models.families import bert_tokens
 from tests.models.tiny import save
@@ -136,6 +137,15 @@ def test_a_processor_that_imitates_bfloat16_is_said_to(flags, said, monkeypatch)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: flags)
     notes = Experiment.build(digits(dtype="bfloat16")).loaded().notes
     assert any("imitates bfloat16" in note for note in notes) == said
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("variant", ["lora", "dora", "full"])
+def test_the_memory_of_a_step_is_foretold(dtype, variant):
+    """Of tensors without numbers, which nothing in a step may ask for one."""
+    found = memory_preview(Experiment.build(digits(dtype=dtype, variant=variant)))
+    assert found.reason == ""
+    assert found.weights > 0
 
 
 @pytest.mark.parametrize(("dtype", "said"), [("float16", True), ("float32", False)])
