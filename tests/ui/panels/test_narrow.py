@@ -34,7 +34,7 @@ def cut_off(panel):
     return found
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def dressed(qapp):
     """The sizes of figures and titles are those of the sheet."""
     before, sheet = theme.current(), qapp.styleSheet()
