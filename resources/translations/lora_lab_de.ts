@@ -3182,6 +3182,10 @@ zustand</translation>
         <translation>In den Feldern des Hauptfensters, sowie Neues kommt</translation>
     </message>
     <message>
+        <source>In {} two runs of rank {} share {:.2f} of the first direction; chance makes {:.3f}.</source>
+        <translation>In {} teilen zwei Läufe mit Rang {} {:.2f} der ersten Richtung; Zufall ergibt {:.3f}.</translation>
+    </message>
+    <message>
         <source>Interference</source>
         <translation>Interferenz</translation>
     </message>
@@ -3314,6 +3318,10 @@ zustand</translation>
         <translation>Keine Zeilen: {}.</translation>
     </message>
     <message>
+        <source>No run stayed finite. Try smaller learning rates.</source>
+        <translation>Kein Lauf blieb endlich. Versuchen Sie kleinere Lernraten.</translation>
+    </message>
+    <message>
         <source>No step yet.</source>
         <translation>Noch kein Schritt.</translation>
     </message>
@@ -3340,6 +3348,10 @@ zustand</translation>
     <message>
         <source>Not recorded yet: this task does not read text, or the run was recorded before this was.</source>
         <translation>Noch nicht aufgezeichnet: Diese Aufgabe liest keinen Text, oder der Lauf ist älter als die Aufzeichnung.</translation>
+    </message>
+    <message>
+        <source>Nothing has been measured yet.</source>
+        <translation>Noch ist nichts gemessen.</translation>
     </message>
     <message>
         <source>Nothing has moved yet: there are no directions at this step.</source>
@@ -3396,6 +3408,10 @@ zustand</translation>
     <message>
         <source>Open a run: its base model is what adapters are mixed over.</source>
         <translation>Einen Lauf öffnen: Über seinem Basismodell werden Adapter gemischt.</translation>
+    </message>
+    <message>
+        <source>Open it</source>
+        <translation>Öffnen</translation>
     </message>
     <message>
         <source>Opening the adapter</source>
@@ -3480,6 +3496,14 @@ zustand</translation>
     <message>
         <source>Rank that the outcome is truncated to</source>
         <translation>Rang, auf den das Ergebnis gekürzt wird</translation>
+    </message>
+    <message>
+        <source>Rank {} is enough here; rank {} is hardly better.</source>
+        <translation>Rang {} genügt hier; Rang {} ist kaum besser.</translation>
+    </message>
+    <message>
+        <source>Rank {} is the best of these.</source>
+        <translation>Rang {} ist der beste von diesen.</translation>
     </message>
     <message>
         <source>Ranks</source>
@@ -4092,6 +4116,10 @@ zustand</translation>
     <message>
         <source>Smoothing: share of the average before at each step; 0: as measured</source>
         <translation>Glättung: Anteil des bisherigen Mittels bei jedem Schritt; 0: wie gemessen</translation>
+    </message>
+    <message>
+        <source>So far rank {} is the best.</source>
+        <translation>Bisher ist Rang {} der beste.</translation>
     </message>
     <message>
         <source>So it did at every lower rate that was tried: none is suggested.</source>
@@ -4850,6 +4878,10 @@ zustand</translation>
         <translation>Validierungs-Loss {} aus, {} an</translation>
     </message>
     <message>
+        <source>Validation loss {}.</source>
+        <translation>Validierungsverlust {}.</translation>
+    </message>
+    <message>
         <source>Validation loss, adapter off and on</source>
         <translation>Validierungs-Loss, Adapter aus und an</translation>
     </message>
@@ -4988,6 +5020,10 @@ zustand</translation>
     <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>
         <translation>Worauf die Singulärwerte einer Schicht hinweisen, und der Loss bei einer Begrenzung</translation>
+    </message>
+    <message>
+        <source>What waits and has not begun; a search chooses here, one run after another</source>
+        <translation>Was wartet und nicht begonnen hat; eine Suche wählt hier, einen Lauf nach dem anderen</translation>
     </message>
     <message>
         <source>When the rank moves: {}</source>
@@ -6330,6 +6366,10 @@ zustand</translation>
         <translation>Basis aufteilen</translation>
     </message>
     <message>
+        <source>share prefix</source>
+        <translation>gemeinsames Präfix</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>schlechte Zeilen auslassen</translation>
     </message>
@@ -6864,6 +6904,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
         <translation>{} als Ton, {:.0f} s: {}. {:.0f} Hz ist {}, {:.0f} Hz ist {}.</translation>
     </message>
     <message>
+        <source>{} at rank {}</source>
+        <translation>{} bei Rang {}</translation>
+    </message>
+    <message>
         <source>{} at step {:,}</source>
         <translation>{} bei Schritt {:,}</translation>
     </message>
@@ -6906,6 +6950,10 @@ Der alte bleibt, bis der neue vollständig ist.</translation>
     <message>
         <source>{} from {} to {}</source>
         <translation>{} von {} auf {}</translation>
+    </message>
+    <message>
+        <source>{} has come back whole, and can be trained on.</source>
+        <translation>{} ist vollständig zurückgekommen und kann weiter trainiert werden.</translation>
     </message>
     <message>
         <source>{} has finished; it opens with its plots.</source>

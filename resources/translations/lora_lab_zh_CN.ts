@@ -3182,6 +3182,10 @@ state</source>
         <translation>随消息到来显示在主窗口的面板中</translation>
     </message>
     <message>
+        <source>In {} two runs of rank {} share {:.2f} of the first direction; chance makes {:.3f}.</source>
+        <translation>在 {} 中，两个秩为 {} 的运行共享第一方向的 {:.2f}；随机为 {:.3f}。</translation>
+    </message>
+    <message>
         <source>Interference</source>
         <translation>干扰</translation>
     </message>
@@ -3314,6 +3318,10 @@ state</source>
         <translation>没有行：{}。</translation>
     </message>
     <message>
+        <source>No run stayed finite. Try smaller learning rates.</source>
+        <translation>没有运行保持有限。请尝试更小的学习率。</translation>
+    </message>
+    <message>
         <source>No step yet.</source>
         <translation>尚未训练。</translation>
     </message>
@@ -3340,6 +3348,10 @@ state</source>
     <message>
         <source>Not recorded yet: this task does not read text, or the run was recorded before this was.</source>
         <translation>尚无记录：此任务不读取文本，或该运行早于此项记录。</translation>
+    </message>
+    <message>
+        <source>Nothing has been measured yet.</source>
+        <translation>尚未测量任何内容。</translation>
     </message>
     <message>
         <source>Nothing has moved yet: there are no directions at this step.</source>
@@ -3396,6 +3408,10 @@ state</source>
     <message>
         <source>Open a run: its base model is what adapters are mixed over.</source>
         <translation>打开一个运行：适配器在其基座模型上混合。</translation>
+    </message>
+    <message>
+        <source>Open it</source>
+        <translation>打开它</translation>
     </message>
     <message>
         <source>Opening the adapter</source>
@@ -3480,6 +3496,14 @@ state</source>
     <message>
         <source>Rank that the outcome is truncated to</source>
         <translation>结果截断到的秩</translation>
+    </message>
+    <message>
+        <source>Rank {} is enough here; rank {} is hardly better.</source>
+        <translation>这里秩 {} 就足够了；秩 {} 几乎没有更好。</translation>
+    </message>
+    <message>
+        <source>Rank {} is the best of these.</source>
+        <translation>秩 {} 是其中最好的。</translation>
     </message>
     <message>
         <source>Ranks</source>
@@ -4092,6 +4116,10 @@ state</source>
     <message>
         <source>Smoothing: share of the average before at each step; 0: as measured</source>
         <translation>平滑：每步中先前平均值所占比例；0：按测量值</translation>
+    </message>
+    <message>
+        <source>So far rank {} is the best.</source>
+        <translation>到目前为止秩 {} 最好。</translation>
     </message>
     <message>
         <source>So it did at every lower rate that was tried: none is suggested.</source>
@@ -4850,6 +4878,10 @@ state</source>
         <translation>验证损失 关 {}，开 {}</translation>
     </message>
     <message>
+        <source>Validation loss {}.</source>
+        <translation>验证损失 {}。</translation>
+    </message>
+    <message>
         <source>Validation loss, adapter off and on</source>
         <translation>验证损失，适配器关与开</translation>
     </message>
@@ -4988,6 +5020,10 @@ state</source>
     <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>
         <translation>某层奇异值所提示的内容，以及裁剪后的损失</translation>
+    </message>
+    <message>
+        <source>What waits and has not begun; a search chooses here, one run after another</source>
+        <translation>等待中且尚未开始的运行；搜索在这里逐个选择运行</translation>
     </message>
     <message>
         <source>When the rank moves: {}</source>
@@ -6330,6 +6366,10 @@ state</source>
         <translation>切分基座</translation>
     </message>
     <message>
+        <source>share prefix</source>
+        <translation>共享前缀</translation>
+    </message>
+    <message>
         <source>skip bad rows</source>
         <translation>跳过坏行</translation>
     </message>
@@ -6864,6 +6904,10 @@ The old one stays until the new one is complete.</source>
         <translation>{} 的声音，{:.0f} 秒：{}。{:.0f} Hz 为 {}，{:.0f} Hz 为 {}。</translation>
     </message>
     <message>
+        <source>{} at rank {}</source>
+        <translation>{}，秩 {}</translation>
+    </message>
+    <message>
         <source>{} at step {:,}</source>
         <translation>{}，第 {:,} 步</translation>
     </message>
@@ -6906,6 +6950,10 @@ The old one stays until the new one is complete.</source>
     <message>
         <source>{} from {} to {}</source>
         <translation>{} 从 {} 到 {}</translation>
+    </message>
+    <message>
+        <source>{} has come back whole, and can be trained on.</source>
+        <translation>{} 已完整返回，可以继续训练。</translation>
     </message>
     <message>
         <source>{} has finished; it opens with its plots.</source>
