@@ -65,6 +65,7 @@ def read_gguf(
             check_config(values, path.name)
             check_counts(values, len(tensors), path.name)
             config, kind = architecture(values, purpose, path.name)
+            check_counts(config.to_dict(), len(tensors), path.name)  # what is missing has a default
             with torch.device("meta"):
                 frame = kind(config)
             numbers = sum(math.prod(tensor.shape) for tensor in tensors)

@@ -12,7 +12,7 @@ from lora_lab.models.gguf_file import by_copy, check_gguf
 from lora_lab.models.hf_folder import open_model
 from lora_lab.models.inspect import describe
 from lora_lab.models.tokenizer_file import open_tokenizer
-from tests.models.tiny import save
+from tests.models.tiny import MODELS, save
 
 HEADS, KEYS = 4, 2
 NAMES = {
@@ -222,3 +222,14 @@ def test_reading_is_told_of_and_draws_no_bar(tmp_path, capfd):
     open_model(tmp_path / "a.gguf", "causal_lm", report=lambda what, share: said.append(share))
     assert [share for share in said if 0 < share < 1]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_layers_that_are_not_counted_are_compared_as_well(tmp_path):
+    """Without its count a file has the library's usual one, whose names take it many seconds."""
+    path = tmp_path / "x.gguf"
+    write(path, MODELS["llama"]())
+    raw = path.read_bytes()
+    path.write_bytes(raw.replace(b"llama.block_count", b"llama.block_counT"))
+    with pytest.raises(CheckpointError, match=r"^x\.gguf: num_hidden_layers is 32, and there"):
+        open_model(path, "causal_lm")
