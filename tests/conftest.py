@@ -41,6 +41,17 @@ def qtbot(qapp, request):
     return PatientBot(request)
 
 
+@pytest.fixture(autouse=True)
+def garbage_waits(request):
+    """No search for garbage within a window test: ui/shell/garbage.py says why."""
+    searches = gc.isenabled()
+    if "qapp" in request.fixturenames:
+        gc.disable()
+    yield
+    if searches:
+        gc.enable()
+
+
 NUMBERS = itertools.count()
 
 

@@ -60,6 +60,7 @@ def run(
     from PySide6.QtWidgets import QApplication
 
     from lora_lab.ui.notices.notices import Notices
+    from lora_lab.ui.shell.garbage import Garbage
     from lora_lab.ui.style import language, theme
     from lora_lab.ui.style.settings import kept_scheme
 
@@ -82,7 +83,7 @@ def run(
 
     def first_painted() -> None:
         gc.freeze()  # what the window is made of stays: no later search goes through it
-        gc.enable()
+        Garbage(window)  # until the window is gone
         window.flows.runs.look_for_interrupted()
         window.flows.cluster.find_again()
         if data or not window.flows.queue.find_again(begin):
