@@ -16,6 +16,7 @@ from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.models.tokenizer_guard import guarded
 
 FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+SOUNDS, SOUNDS_FILE = "audio_tokenizer", "audio_tokenizer_config.json"  # name any model's loader
 LARGEST_AREA = 2**25  # of processors that count an image's pixels, and not its edges
 COUNTS_AREA = "merge_size"  # which only those have
 PACKAGE = re.compile(r"pip install ([\w-]+)")  # as transformers asks for one
@@ -31,13 +32,20 @@ def open_processor(path: str | Path) -> Any:
     path = Path(path)
     read_config(path)
     open_tokenizer(path)  # with the reasons of its own
+    sounds = (path / SOUNDS_FILE).exists()
     for name in FILES:
         if (path / name).exists():
             values = read_json(path / name)
+            sounds = sounds or SOUNDS in values
             _check(path, values)
             for inner in values.values():
                 if isinstance(inner, dict):
                     _check(path, inner)
+    if sounds:
+        raise CheckpointError(
+            f"{path.name}: its processor opens a model of sounds as well, which is not done. "
+            "Choose a model of images with text."
+        )
     from transformers import AutoProcessor
     from transformers.processing_utils import ProcessorMixin
 

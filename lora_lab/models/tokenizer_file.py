@@ -40,20 +40,17 @@ def open_tokenizer(path: str | Path) -> Any:
         header = header_of(check_gguf(path))
         size = path.stat().st_size
         path, beside = path.parent, {"gguf_file": path.name}
+        _settings(path)  # the library reads what lies beside it as well
     else:
         read_config(path)
         size = check_files(path)
         check_tokens(path)
-        settings: dict[str, Any] = {}
-        if (path / "tokenizer_config.json").exists():
-            settings = read_json(path / "tokenizer_config.json")
-            if settings.get("auto_map"):
-                raise CheckpointError(
-                    f"{path.name}: its tokenizer asks for code of its author to be run, which is "
-                    "not done. Choose a model with a tokenizer.json."
-                )
-        check_classes(settings, f"{path.name}: tokenizer_config.json")
-        check_cutters(settings, f"{path.name}: tokenizer_config.json")
+        settings = _settings(path)
+        if settings.get("auto_map"):
+            raise CheckpointError(
+                f"{path.name}: its tokenizer asks for code of its author to be run, which is not "
+                "done. Choose a model with a tokenizer.json."
+            )
         named = settings.get("tokenizer_class")
         if not any((path / name).is_file() for name in TOKENIZERS) and not _needs_no_file(named):
             raise CheckpointError(
@@ -85,6 +82,15 @@ def open_tokenizer(path: str | Path) -> Any:
             raise CheckpointError(
                 f"{path.name}: its tokenizer cannot be read ({reason}). Download it again."
             ) from error
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """What a folder says of its tokenizer; raises CheckpointError where that opens other things."""
+    path, where = folder / "tokenizer_config.json", f"{folder.name}: tokenizer_config.json"
+    settings = read_json(path) if path.exists() else {}
+    check_classes(settings, where)
+    check_cutters(settings, where)
+    return settings
 
 
 def _sentencepiece(path: Path) -> list[str]:

@@ -108,6 +108,13 @@ def test_the_tokenizer_lies_in_the_file(tmp_path):
     assert found.decode(found("the")["input_ids"]) == "the"
 
 
+def test_what_lies_beside_it_names_a_tokenizer_too(tmp_path):
+    write(tmp_path / "tiny.gguf", save(tmp_path / "source", "llama"))
+    (tmp_path / "tokenizer_config.json").write_text('{"tokenizer_class": "LlamaForCausalLM"}')
+    with pytest.raises(CheckpointError, match="tokenizer_class is 'LlamaForCausalLM'"):
+        open_tokenizer(tmp_path / "tiny.gguf")
+
+
 def header(tensors=0, keys=0, version=3, rest=b""):
     return b"GGUF" + struct.pack("<IQQ", version, tensors, keys) + rest
 

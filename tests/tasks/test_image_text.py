@@ -219,7 +219,9 @@ def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pic
 @pytest.mark.parametrize(
     ("change", "words"),
     [({"auto_map": {"AutoProcessor": "x.Y"}}, "code of its author"),
-     ({"image_processor": {"size": {"height": 10**6, "width": 10**6}}}, "1,000,000")],
+     ({"image_processor": {"size": {"height": 10**6, "width": 10**6}}}, "1,000,000"),
+     ({"audio_tokenizer": {"audio_tokenizer_class": "AutoConfig",
+                           "audio_tokenizer_name_or_path": "."}}, "a model of sounds")],
 )  # fmt: skip
 def test_a_processor_that_runs_code_or_fills_the_memory_is_refused(pictures, llava, change, words):
     data = write_rows(pictures, [ROWS[0][0]] * 4)
