@@ -211,6 +211,8 @@ class Cluster:
             return ForgottenError(f"The cluster at {self.address} has forgotten the job.")
         if error.code == 404:
             return self._no_head("it has no Jobs API")
+        if error.code in (502, 504):  # of a gateway: the head may have done what it was asked
+            return self._unreachable(f"a gateway says {error.code}, and not what came of it")
         line = said.splitlines()[-1][:300] if said else error.reason
         return RefusedError(f"The cluster at {self.address} answers with an error, {error.code}: "
                             f"{self._hidden(str(line))}")  # fmt: skip

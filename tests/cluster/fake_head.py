@@ -15,6 +15,7 @@ class FakeHead:
         self.jobs, self.logs, self.asked = {}, {}, []
         self.answer, self.lose_answer, self.version = None, False, "4"
         self.late = 0  # times that a job is not known yet whose submission was not answered
+        self.no_answer = None, ""  # in its place: the connection is closed, or what a gateway says
         self.begin = lambda head, id: None  # what a job does as soon as it is submitted
         self.address, self._coming = "", None
 
@@ -31,7 +32,7 @@ class FakeHead:
             return 200, json.dumps({"version": self.version, "ray_version": "2.60.0"})
         if method == "POST" and self.late and path == "/api/jobs/":
             self._coming = token, body
-            return None, ""
+            return self.no_answer
         if method == "GET" and self.late and self._coming:
             self.late -= 1
             if not self.late:

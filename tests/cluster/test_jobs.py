@@ -157,7 +157,9 @@ def test_an_id_of_another_job_is_refused_and_a_lost_answer_is_none(head):
         cluster.submit("one", "python x", {}, {"sweep": "another"})
 
 
-def test_a_job_that_begins_later_than_anybody_waits_is_found(head, monkeypatch):
+@pytest.mark.parametrize("says", [(None, ""), (504, "<html>"), (502, "")], ids=str)
+def test_a_job_that_begins_later_than_anybody_waits_is_found(head, monkeypatch, says):
+    head.no_answer = says
     monkeypatch.setattr("lora_lab.cluster.jobs.LATE", (0.0, 0.0))
     head.late = 2
     Cluster(head.address).submit("one", "python x", {}, {"sweep": "mine"})
