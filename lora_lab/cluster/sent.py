@@ -88,10 +88,26 @@ def is_sent(folder: Path) -> bool:
     return (folder / FILE).exists()
 
 
+def taken_aside(folder: Path) -> Path | None:
+    """Where a sweep lies that nobody sends any more; None where it was sent, or may be.
+
+    Who sends it may be about to, on another thread: under its old name nothing can be noted then.
+    """
+    aside = folder.with_name(f".{folder.name}")
+    try:
+        folder.rename(aside)
+    except OSError:  # Windows: it is open
+        aside = folder
+    if not is_sent(aside):
+        return aside
+    if aside != folder:
+        aside.rename(folder)
+    return None
+
+
 def drop(folder: Path) -> None:
     """Remove a sweep that was not sent."""
-    if not is_sent(folder):
-        shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def attach(folder: Path, cluster: Cluster, restore: bool) -> tuple[Queue, ClusterSweep]:

@@ -9,13 +9,14 @@ import pytest
 from lora_lab.cluster.driver import main
 from lora_lab.cluster.jobs import Cluster
 from lora_lab.cluster.order import VARIABLE, Order
+from lora_lab.cluster.sent import taken_aside
 from lora_lab.cluster.sweep import FILE, ClusterSweep, where
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.presets import get_preset
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
-from lora_lab.runs.queue import DONE, FAILED, WAITING, Queue
+from lora_lab.runs.queue import DONE, FAILED, WAITING, Queue, items_of
 from tests.cluster.fake_head import TOKEN
 from tests.cluster.over_there import order_of, work
 
@@ -211,3 +212,15 @@ def test_orders_that_cannot_be_sent(tmp_path):
         with pytest.raises(ConfigError, match=words):
             ClusterSweep.send(queue, Cluster("http://127.0.0.1:1", ""), storage)
     queue.close()
+
+
+def test_what_is_taken_back_cannot_be_sent_any_more(head, queue):
+    aside = taken_aside(queue.folder)
+    assert [len(items_of(aside)), queue.folder.exists()] == [2, False]
+    with pytest.raises(LabError, match="was not written"):  # as on a thread that was late
+        ClusterSweep.send(queue, Cluster(head.address))
+    assert not head.jobs
+    aside.rename(queue.folder)
+    ClusterSweep.send(queue, Cluster(head.address)).close()
+    assert taken_aside(queue.folder) is None
+    assert where(queue.folder) is not None

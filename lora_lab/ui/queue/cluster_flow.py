@@ -76,6 +76,10 @@ class ClusterFlow(QObject):
         """Offer to follow what was followed when the window was closed; nothing is asked yet."""
         names = str(settings().value(FOLLOWED, "")).split()
         if names:
+            from lora_lab.cluster.sent import is_sent, sweeps
+
+            names = [name for name in names if is_sent(sweeps() / name)]  # others wait here again
+        if names:
             words = self.tr("A sweep was on a cluster when the window was closed: {}.")
             self._notices.warning(
                 words.format(", ".join(names)),
@@ -160,7 +164,7 @@ class ClusterFlow(QObject):
 
     def _send(self) -> None:
         """Move the runs that wait into a sweep of their own, and send that."""
-        from lora_lab.cluster.sent import line_up, send
+        from lora_lab.cluster.sent import drop, line_up, send
 
         dialog, queue = self.dialog, self._queue.runner.queue
         address, token = dialog.address.text(), self._token()
@@ -171,8 +175,11 @@ class ClusterFlow(QObject):
         except LabError as error:
             self._refused(str(error))
             return
-        self._unsent[folder] = items
         self._queue.change(lambda: queue.remove([item.id for item in items]))
+        if any(queue.find(item.id) for item in items):  # it was not written: they are trained here
+            drop(folder)
+            return
+        self._unsent[folder] = items
         dialog.show_busy(self.tr("Sending…"))
 
         def begin() -> tuple[Queue, ClusterSweep]:
@@ -199,13 +206,18 @@ class ClusterFlow(QObject):
 
     def _take_back(self, folder: Path) -> bool:
         """Let the runs wait here again, unless they may have been sent."""
-        from lora_lab.cluster.sent import drop, is_sent
+        from lora_lab.cluster.sent import drop, taken_aside
 
-        items = self._unsent.pop(folder, [])
-        if not items or is_sent(folder):
+        items, queue = self._unsent.pop(folder, []), self._queue.runner.queue
+        aside = taken_aside(folder) if items else None
+        if aside is None:
             return False
-        self._queue.change(lambda: self._queue.runner.queue.put_back(items))
-        drop(folder)
+        self._queue.change(lambda: queue.put_back(items))
+        if all(queue.find(item.id) for item in items):
+            drop(aside)
+        else:  # it was not written: tried again with the window's end, and else a sweep to continue
+            aside.rename(folder)
+            self._unsent[folder] = items
         return True
 
     def _sendable(self) -> list[Item]:

@@ -1,5 +1,6 @@
 """From the window to a cluster on loopback that answers as Ray does."""
 
+import errno
 import json
 from pathlib import Path
 
@@ -7,13 +8,15 @@ import pytest
 from PySide6.QtTest import QTest
 
 from lora_lab import paths
+from lora_lab.atomic import write_file
 from lora_lab.cluster.relay import told
+from lora_lab.cluster.sweep import FILE
 from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import State, StateRecord
 from lora_lab.runs.listing import ELSEWHERE, METRICS, MIRROR, summary_of
 from lora_lab.runs.metrics import line
-from lora_lab.runs.queue import DONE, WAITING, Queue
+from lora_lab.runs.queue import DONE, WAITING, Queue, items_of
 from lora_lab.ui.queue import cluster_flow, follower
 from lora_lab.ui.style.settings import settings
 from tests.cluster.fake_head import TOKEN, fake_head
@@ -169,3 +172,45 @@ def test_who_answers_is_said_and_what_cannot_be_sent_waits_here_again(
     assert waiting(window) == []
     flow.close()  # with the window, before it is known what came of it
     assert waiting(window) == [WAITING, WAITING]
+
+
+def test_what_the_disk_refuses_is_neither_trained_twice_nor_lost(
+    qtbot, window, flow, head, monkeypatch
+):
+    own, full = window.flows.queue.runner.queue.folder, [True]
+
+    def write(path, *parts):
+        if full and path.parent == own:
+            raise OSError(errno.ENOSPC, "")
+        write_file(path, *parts)
+
+    monkeypatch.setattr("lora_lab.runs.queue.write_file", write)
+    flow.dialog.send_button.click()
+    assert waiting(window) == [WAITING, WAITING]
+    assert not flow.followers
+    assert not list((paths.user_data() / "sweeps").iterdir())
+    full.clear()
+    head.answer = (200, {"Content-Type": "text/html"}, "<html>")
+    flow.dialog.send_button.click()
+    full.append(True)
+    qtbot.waitUntil(lambda: "a web page" in flow.dialog.answer.text())
+    assert waiting(window) == []
+    assert [len(items_of(path)) for path in (paths.user_data() / "sweeps").iterdir()] == [2]
+    full.clear()
+    flow.close()
+    assert waiting(window) == [WAITING, WAITING]
+    assert not list((paths.user_data() / "sweeps").iterdir())
+    assert not head.jobs
+
+
+def test_a_sweep_that_was_taken_back_is_not_offered(window, flow):
+    said = []
+    window.notices.posted.connect(lambda notice: said.append(notice.message))
+    settings().setValue(cluster_flow.FOLLOWED, "20261130-120000")
+    flow.find_again()
+    assert not said
+    folder = paths.user_data() / "sweeps" / "20261130-120000"
+    folder.mkdir(parents=True)
+    (folder / FILE).write_text("{}")
+    flow.find_again()
+    assert len(said) == 1
