@@ -211,6 +211,8 @@ def tidy(run: Path) -> list[str]:
     removed: list[str] = []
     with suppress(FileNotFoundError):
         removed += _tidy(run)
+    if (run / FOLDER).is_symlink() or not (run / FOLDER).is_dir():  # it has none of its own
+        return removed
     with suppress(FileNotFoundError), own_folder(run, FOLDER, make=False) as folder:
         return _tidy(folder) + removed
     return removed

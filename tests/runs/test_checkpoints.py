@@ -62,6 +62,18 @@ def test_none_is_said(tmp_path):
         latest(tmp_path)
 
 
+@pytest.mark.parametrize("link", [True, False], ids=["link", "file"])
+def test_where_no_folder_of_its_own_is_none_is_said(tmp_path, link):
+    run, other = tmp_path / "run", tmp_path / "other"
+    for folder in (run, other / ".half.tmp"):
+        folder.mkdir(parents=True)
+    (run / FOLDER).symlink_to(other) if link else (run / FOLDER).write_text("")
+    assert checkpoints.tidy(run) == []
+    assert (other / ".half.tmp").is_dir()
+    with pytest.raises(LabError, match="has no checkpoint"):
+        latest(run)
+
+
 def test_what_a_crash_left_is_removed(tmp_path):
     write(tmp_path, 1)
     torn = tmp_path / FOLDER / ".step-000000002.abcdef.tmp"
