@@ -17,7 +17,7 @@ from lora_lab.names import shown
 OF_IMAGES = r"(?!Auto)\w*(ImageProcessor|FeatureExtractor|VideoProcessor)(Fast|Pil)?"
 # The keys that name a class, and how the classes are called that have no other ones in them.
 CALLED = {
-    "tokenizer_class": r"(?!Auto|Rag)\w*(Tokenizer(Fast)?|TokenizersBackend|PythonBackend"
+    "tokenizer_class": r"(?!Auto|Rag)\w*(Tokenizer(Fast|Legacy)?|TokenizersBackend|PythonBackend"
     r"|SentencePieceBackend|MistralCommonBackend)",
     "processor_class": r"(?!Auto)\w*Processor",
     "image_processor_type": OF_IMAGES, "feature_extractor_type": OF_IMAGES,

@@ -63,6 +63,7 @@ def test_all_that_the_library_has_of_a_kind_may_be_named(key, table):
     assert len(found) > 20
     for name in found:
         check_classes({key: name}, "x")
+    check_classes({"tokenizer_class": "BertTokenizerLegacy"}, "x")  # in no table
     check_classes({key: "NobodyKnowsThis"}, "x")  # of which the library makes its usual
 
 
