@@ -1,7 +1,8 @@
 """The lines of metrics.jsonl: which of them hold, and what each says.
 
 A file may have been made by hand, or be of a run of weeks. A line that is longer than any record is
-read as several that say nothing; of more steps than a reader asks for, every k-th is kept.
+read as several that say nothing; of more steps than a reader asks for, every k-th is kept, and so
+it is of spectra: of some models an hour has hundreds of megabytes of them.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from lora_lab.runs.own_files import open_own, well_formed
 from lora_lab.runs.row_shape import flaw
 
 STEP_LINE = b'{"record":"StepRecord","step":'
+SPECTRUM_LINE = b'{"record":"SpectrumRecord"'
 LONGEST = 2**25  # bytes of a line: the spectra of the largest models have some megabytes
 MOST = 2**62  # of what a step can be in a file made by hand
 MOST_BESIDE, MOST_BYTES = 10**6, 2**29  # records that are no steps, where not all are asked for
-EDIT, STEP = 1, 2  # marks of rows
+MOST_SPECTRA = 2**27  # bytes of spectra, where not all are asked for
+# Marks of rows; the last spectrum may go when another comes.
+EDIT, STEP, SPECTRUM, LAST_SPECTRUM = 1, 2, 3, 4
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
 
@@ -39,14 +43,16 @@ def held_lines(
 ) -> Iterator[bytes]:
     """The lines that hold; where `until` is given, those up to a step with so many edits.
 
-    Of over `most` steps some are left out that are neither before nor after another record. Of a
-    long run only the places of its lines are in memory. Raises OSError, and LabError for a record
-    of resuming that does not say where, or for more records than a reader of `most` can hold.
+    Of over `most` steps some are left out that are neither before nor after another record, and of
+    spectra of over `MOST_SPECTRA` bytes all but the last and each k-th. Of a long run only the
+    places of its lines are in memory. Raises OSError, and LabError for a record of resuming that
+    does not say where, or for more records than a reader of `most` can hold.
     """
     holding: Holding[int] = Holding(array("q"))
     places, steps, marks = holding.rows, holding.steps, holding.edits
     every, seen, count, beside, room = 1, 0, 0, 0, most or 0
     loose = False  # whether the last row is left out when another step follows
+    spectra = _Spectra(holding)
     with open(open_own(path), "rb") as file:
         at = 0
         for raw in lines_of(file):
@@ -83,7 +89,10 @@ def held_lines(
             clipped = row.get("record") == "ClippedRecord"
             edit = row.get("record") == "AppliedRecord" and bool(row.get("changes"))
             marks.append(EDIT if clipped or edit else 0)
-            beside += len(raw)
+            if most and raw.startswith(SPECTRUM_LINE):
+                spectra.add(len(raw))
+            else:
+                beside += len(raw)
             if most and (len(marks) - count > MOST_BESIDE or beside > MOST_BYTES):
                 raise LabError(
                     f"{path} is too long to be read whole: beside its steps it has over "
@@ -104,6 +113,31 @@ def _every_other(marks: bytearray) -> tuple[np.ndarray, int]:
     step = np.frombuffer(bytes(marks), np.uint8) == STEP
     beside = step & ~(np.append(step[1:], False) & np.append(False, step[:-1]))
     return ~step | beside | (np.cumsum(step) % 2 == 0), int(beside.sum())
+
+
+class _Spectra:
+    """Of spectra that are added to rows, one behind the other, the last and each k-th stay."""
+
+    def __init__(self, holding: Holding[int]) -> None:
+        self._holding = holding
+        self._every, self._number, self._length = 1, -1, 0  # k; which the last is; its bytes
+        self._size = 0  # bytes of those that stay
+
+    def add(self, length: int) -> None:
+        """The last row is a spectrum, a line of so many bytes."""
+        rows, marks = self._holding, self._holding.edits
+        if (last := marks.rfind(LAST_SPECTRUM)) >= 0:
+            if self._number % self._every:
+                del rows.rows[last], rows.steps[last], marks[last]
+            else:
+                marks[last] = SPECTRUM
+                self._size += self._length
+        if self._size > MOST_SPECTRA:
+            kept = np.frombuffer(bytes(marks), np.uint8) == SPECTRUM
+            rows.keep(~kept | (np.cumsum(kept) % 2 == 1))
+            self._every, self._size = 2 * self._every, self._size // 2
+        marks[-1] = LAST_SPECTRUM
+        self._number, self._length = self._number + 1, length
 
 
 def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:

@@ -192,8 +192,9 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
     What was recorded of steps that were lost, because the run was resumed from an earlier one, is
-    left out, and of over `MOST_STEPS` steps those that lie between others. Raises `LabError` where
-    the file cannot be read, holds too much besides, or does not say where it was resumed.
+    left out, of over `MOST_STEPS` steps those that lie between others, and of very many spectra all
+    but some (`runs.lines`). Raises `LabError` where the file cannot be read, holds too much beside
+    them, or does not say where it was resumed.
     """
     try:
         rows = (parsed(raw) for raw in held_lines(path, most=MOST_STEPS))

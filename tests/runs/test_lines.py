@@ -56,6 +56,24 @@ def test_a_run_of_a_million_steps_is_read_in_little_memory(tmp_path, monkeypatch
     assert peak < 2**20
 
 
+def test_of_hours_of_spectra_the_first_the_last_and_some_between_are_read(tmp_path, monkeypatch):
+    path = tmp_path / "metrics.jsonl"
+    spectrum = '{"record":"SpectrumRecord","step":%d,"layers":[]}'
+    rows = [line % step for step in range(1, 401) for line in (STEP, spectrum)]
+    path.write_text("".join(row + "\n" for row in rows))
+    assert len(read_metrics(path)) == 800
+    monkeypatch.setattr(lines, "MOST_SPECTRA", 20 * len(spectrum))
+    monkeypatch.setattr(lines, "MOST_BYTES", 2 * len(spectrum))
+    found = read_metrics(path)
+    assert [row["step"] for row in found if is_step(row)] == [*range(1, 401)]
+    kept = [row["step"] for row in found if not is_step(row)]
+    assert kept == [*range(1, 401, kept[1] - 1), 400]
+    assert 10 < len(kept) < 23
+    path.write_text(path.read_text() + '{"record":"ResumedRecord","step":200,"edits":0}\n')
+    assert max(row["step"] for row in read_metrics(path)) == 200
+    assert sum(1 for _ in held_lines(path)) == 401  # where all are asked for, all come
+
+
 def test_more_records_than_can_be_held_are_refused_by_name(tmp_path, monkeypatch):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"record":"EvalRecord"}\n' * 20)
