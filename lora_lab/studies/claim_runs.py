@@ -120,7 +120,7 @@ def batches(base: StudyBase, seeds: int) -> Runs:
     runs: Runs = {}
     for size in BATCHES:
         steps = max(1, examples // size)
-        more = {"batch_size": size, "max_steps": steps, "eval_steps": steps}
+        more = {"batch_size": size, "batch_tokens": 0, "max_steps": steps, "eval_steps": steps}
         for seed in _seeds(base, seeds):
             for rate in OWN_RATES[1:] if base.own else FEW_RATES:
                 runs[(LORA, size), rate, seed] = _run(base, rank, ALPHA, rate, seed, **more)

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,6 +37,7 @@ from lora_lab.tasks.token_scores import scored, token_figures
 from lora_lab.tasks.trunk import Lengths
 
 BEGINNINGS = 3  # held-out prompts to begin with
+SHARING = 20  # batches that are looked at for what they share
 PACKED_AGREE = 1e-3  # of the largest state
 
 
@@ -106,9 +108,15 @@ class CausalLmTask(TextTask):
         return int(sum(self.lengths[i] for row in batch for i in row))
 
     def heaviest(self, batch_size: int, count: int) -> TokenPart:
-        """The part of a step that takes the most memory: of the longest rows."""
-        parts = self.parts([[i] for i in self.longest_first(batch_size)], count)
-        return max((part for part, _ in parts), key=lambda part: part.ids.numel())
+        """The part of a step that takes the most memory: of the longest rows.
+
+        Where these share a prefix others may share less, so some batches of a run are looked at.
+        """
+        batches = [[[i] for i in self.longest_first(batch_size)]]
+        if self.config.share_prefix and batch_size > 1:
+            batches += islice(self.batches(batch_size, 0), SHARING)
+        parts = (part for batch in batches for part, _ in self.parts(batch, count))
+        return max(parts, key=lambda part: part.ids.numel())
 
     @property
     def unlabelled_rows(self) -> int:

@@ -9,6 +9,7 @@ rows side by side.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from lora_lab.errors import ConfigError
 LEAST = 0.1  # of all tokens are saved: less is not worth the mask
 MOST = 1024  # tokens behind a shorter prefix: each is held against each
 WINDOWS = ("sliding_window", "attention_chunk_size")  # what configs call how far a token sees
+ROW_WINDOWS = ("window_size",)  # the same, counted by places in a row, whatever a mask says
 
 
 class SharedRow(NamedTuple):
@@ -35,17 +37,19 @@ class SharedRow(NamedTuple):
 def groups(texts: Sequence[Example]) -> Iterator[tuple[int, Sequence[Example]]]:
     """(shared tokens, examples) that are to stand in a row; 0 for those that share too little."""
     prefix = common([text.ids for text in texts])
-    if (len(texts) - 1) * prefix < max(1.0, LEAST * sum(len(text.ids) for text in texts)):
-        yield 0, texts
-        return
-    begin = total = 0
+    ends, total = [0], 0
     for end, text in enumerate(texts):
         own = len(text.ids) - prefix
-        if end > begin and total + own > max(MOST, prefix):
-            yield prefix, texts[begin:end]
-            begin, total = end, 0
+        if total and total + own > max(MOST, prefix):
+            ends.append(end)
+            total = 0
         total += own
-    yield prefix, texts[begin:]
+    saved = (len(texts) - len(ends)) * prefix  # all but once a row
+    if saved < max(1.0, LEAST * sum(len(text.ids) for text in texts)):
+        yield 0, texts
+        return
+    for begin, end in pairwise([*ends, len(texts)]):
+        yield prefix, texts[begin:end]
 
 
 def common(rows: Sequence[np.ndarray]) -> int:
@@ -88,11 +92,12 @@ def check_shared(
     """Raise ConfigError where `states` (model, inputs) of shared rows are not those of each alone.
 
     They are tried out on rows of a few tokens, so what sees less far than the `longest` row of the
-    data is refused by its config.
+    data, or than a shared one, is refused by its config.
     """
     config = model.config.get_text_config()
-    windows = [getattr(config, name, None) for name in WINDOWS]
-    agrees = not any(isinstance(width, int) and width < longest for width in windows)
+    windows = [(getattr(config, name, None), longest) for name in WINDOWS]
+    windows += [(getattr(config, name, None), longest + max(MOST, longest)) for name in ROW_WINDOWS]
+    agrees = not any(isinstance(width, int) and 0 < width < most for width, most in windows)
     texts = [np.array(ids) for ids in ([1, 2, 3, 4, 5], [1, 2, 3, 6, 1, 2])]
     row = laid(3, [Example(ids, np.ones(len(ids), bool), 0, 0) for ids in texts])
     if agrees:

@@ -252,11 +252,12 @@ class TextTask(PretrainedTask):
     def longest_first(self, rows: int) -> list[int]:
         """The numbers of the rows of which a step takes the most memory.
 
-        They are the longest; with a budget of tokens those next to each other that fill it best.
+        They are the longest; with a budget of tokens, unless it is to be one row, those next to
+        each other that fill it best.
         """
         order = np.argsort(-self.lengths, kind="stable")
         begin = 0
-        if budget := self.config.batch_tokens:
+        if (budget := self.config.batch_tokens) and rows > 1:
             lengths = self.lengths[order]
             fit = np.minimum(np.maximum(1, budget // lengths), np.arange(len(order), 0, -1))
             begin = int(np.argmax(fit * lengths))

@@ -117,10 +117,12 @@ def test_variants_tie_within_two_percent_each_at_its_best_rate(digits):
 
 
 def test_batches_see_equal_examples_and_the_gap_is_judged(digits):
-    runs = claim_runs.batches(digits.of_steps(400), 1)
+    base = digits.of_steps(400)
+    base.config = changed(base.config, batch_tokens=512)
+    runs = claim_runs.batches(base, 1)
     for ((what, size), _, _), config in runs.items():
         assert config.batch_size * config.max_steps == 400 * 32
-        assert config.batch_size == size
+        assert (config.batch_size, config.batch_tokens) == (size, 0)
         assert what in (claim_runs.LORA, claim_runs.WHOLE)
     for slope, word in ((0.001, AGREES), (0.0, DIFFERS)):
         found = known(

@@ -133,6 +133,14 @@ def test_the_memory_of_a_budget_is_that_of_the_rows_that_fill_it(tmp_path, data)
     assert largest <= task.heaviest(8, 1).ids.numel() <= 120
 
 
+def test_the_row_that_is_tried_first_is_the_longest_whatever_fills_a_budget_better(tmp_path, data):
+    save(tmp_path / "m", "llama")
+    longest = int(opened(tmp_path / "m", data)[0].lengths.max())
+    task, _ = opened(tmp_path / "m", data, batch_tokens=2 * longest - 1)
+    assert len(task.heaviest(8, 1).ids) > 1
+    assert task.heaviest(1, 1).ids.shape == (1, longest)
+
+
 def test_rows_beyond_a_budget_are_batches_of_their_own_and_told(tmp_path, data):
     save(tmp_path / "m", "llama")
     task, _ = opened(tmp_path / "m", data, batch_tokens=2)

@@ -3,17 +3,21 @@
 import json
 from itertools import islice
 
+import numpy as np
 import pytest
 import torch
+from transformers import GPTNeoConfig, GPTNeoForCausalLM
 
 from lora_lab.config import changed
+from lora_lab.data.token_rows import Example
 from lora_lab.errors import ConfigError
 from lora_lab.presets import starting_config
 from lora_lab.tasks.causal_lm import CausalLmTask
 from lora_lab.tasks.preference import PreferenceTask
+from lora_lab.tasks.shared_prefix import groups
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
-from tests.models.tiny import save
+from tests.models.tiny import VOCABULARY, save
 from tests.training.driven_run import DrivenRun
 
 SYSTEM = "the sound is clear and the film is good but the end is bad " * 2
@@ -80,6 +84,53 @@ def test_rows_that_share_little_are_trained_as_ever(tmp_path):
     ):
         assert part.seen is None
         assert torch.equal(part.ids, other.ids)
+
+
+def test_the_memory_of_a_step_is_that_of_rows_that_share_less_than_the_longest(tmp_path):
+    config = config_of(tmp_path, validation=0.0)
+    rows = [FORMS["prompt"](i) for i in range(8)]
+    rows += [{"prompt": " ".join(WORDS[i % 13 :]), "completion": " good"} for i in range(24)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    task = CausalLmTask.open(config)
+    drawn = (task.parts(batch, 1) for batch in islice(task.batches(8, 0), 4))
+    largest = max(part.ids.numel() for parts in drawn for part, _ in parts)
+    assert largest <= task.heaviest(8, 1).ids.numel()
+
+
+def test_rows_of_which_no_two_fit_behind_a_prefix_stand_side_by_side():
+    def row(own):
+        return Example(np.arange(200 + own), np.ones(200 + own, bool), 0, 0)
+
+    texts = [row(600 + i) for i in range(4)]
+    for text in texts:
+        text.ids[200:] += len(text.ids)
+    assert [shared for shared, _ in groups(texts)] == [0]
+    assert [len(found) for _, found in groups([*texts[:1], *map(row, (30, 40))])] == [3]
+
+
+def test_a_window_that_a_mask_does_not_move_is_refused(tmp_path):
+    """That of GPT-Neo, which is counted in the row: what is shared would be out of sight."""
+    config = config_of(tmp_path)
+    torch.manual_seed(0)
+    GPTNeoForCausalLM(
+        GPTNeoConfig(
+            vocab_size=VOCABULARY, hidden_size=32, num_layers=2, num_heads=4, window_size=70,
+            attention_types=[[["global", "local"], 1]], max_position_embeddings=2048,
+            bos_token_id=0, eos_token_id=0, pad_token_id=1,
+        )
+    ).save_pretrained(tmp_path / "llama")  # fmt: skip
+    task = CausalLmTask.open(config)
+    assert task.lengths.max() < 70
+    with pytest.raises(ConfigError, match="cannot share what they begin with"):
+        task.base_model()
+
+
+@pytest.mark.parametrize("width", [None, 0, 64])
+def test_a_window_that_is_wide_enough_or_none_is_no_reason(tmp_path, width):
+    task = CausalLmTask.open(config_of(tmp_path))
+    file = tmp_path / "llama" / "config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "sliding_window": width}))
+    assert task.base_model()
 
 
 def test_what_cannot_share_is_refused(tmp_path):

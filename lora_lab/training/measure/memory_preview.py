@@ -21,10 +21,11 @@ def memory_preview(experiment: Experiment) -> MemoryRecord:
     began = time.perf_counter()
     config, task = experiment.config, experiment.task
     device = device_bytes(experiment.device)
+    rows = config.batch_tokens if task.epoch_steps else config.batch_size  # at most
     try:
         estimate = estimate_memory(
             experiment.model,
-            task.heaviest(config.batch_size, config.accumulation),
+            task.heaviest(rows, config.accumulation),
             task.loss,
             prepare=lambda twin: [p for p in twin.parameters() if p.requires_grad],
             states_per_parameter=states_kept(experiment.optimizer),

@@ -347,5 +347,5 @@ def _pace_key(config: RunConfig) -> tuple[object, ...]:
     """What the time of a step hangs on most; rank and kind of adapter move it a little."""
     return (
         config.task, config.model, config.data, config.device, config.dtype, config.batch_size,
-        config.batch_tokens,
+        config.batch_tokens, config.share_prefix,
     )  # fmt: skip

@@ -64,6 +64,7 @@ class SpeedFlow(QObject):
             loaded.task, loaded.base, loaded.base_parameters, len(loaded.layers), loaded.variant,
             loaded.device, loaded.dtype, config.batch_size, config.accumulation,
             *((config.batch_tokens,) if config.batch_tokens else ()),
+            *(("shared prefix",) if config.share_prefix else ()),
             config.checkpointing, config.max_length, config.data, config.optimizer,
         )  # fmt: skip
         return "speeds/" + hashlib.sha256(repr(facts).encode()).hexdigest()[:20]

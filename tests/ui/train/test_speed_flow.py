@@ -62,6 +62,8 @@ def test_it_is_measured_once_for_each_kind_of_run(qtbot, window, presets, asked)
     assert len(asked) == 1
     window.open(changed(config, batch_size=77))
     qtbot.waitUntil(lambda: len(asked) == 2, timeout=20_000)
+    window.open(changed(config, share_prefix=True))
+    qtbot.waitUntil(lambda: len(asked) == 3, timeout=20_000)
 
 
 def test_a_run_that_begins_at_once_is_not_held_up(qtbot, window, presets, asked):
