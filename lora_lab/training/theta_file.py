@@ -23,6 +23,7 @@ from lora_lab.adapters import AdapterLayer, FullLayer, LoRALayer
 from lora_lab.adapters.space import Subspace, space_of
 from lora_lab.adapters.weights import AdapterWeights, WholeLayer
 from lora_lab.atomic import write_file
+from lora_lab.blocks.frozen import numbers_of
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import AdapterError, CheckpointError, ConfigError, LabError
 from lora_lab.formats.factors import FLOATS
@@ -253,7 +254,7 @@ def read(path: Path, most: int | None = None) -> FromTheta:
 def fitted(path: Path, config: RunConfig, model: nn.Module, new_layers: Iterable[str]) -> FromTheta:
     """The file as `config` goes on from it; raises ConfigError for another variant or d."""
     del new_layers
-    weights = sum(p.numel() for p in model.parameters())
+    weights = numbers_of(model)
     found = read(path, 3 * weights)  # of factors are up to twice as many, beside whole layers
     if config.variant != found.variant:
         raise ConfigError(

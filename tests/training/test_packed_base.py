@@ -176,3 +176,14 @@ def test_the_learned_change_is_exported_as_any_other(files, tmp_path):
     weights = experiment.weights()
     assert {x.kind for x in weights.layers} == {"linear"}
     assert all(x.weight_shape == x.shape for x in weights.layers)
+
+
+def test_a_file_of_numbers_goes_on_over_blocks_which_count_as_weights(files, tmp_path):
+    """More numbers than there are outside of the blocks."""
+    how = {"variant": "uni-lora", "hyper": {"rank": 24, "dimension": 10_000}, "max_steps": 1}
+    config = config_of(files, "x.gguf", **how)
+    losses(config, folder=tmp_path / "run")
+    loose = sum(p.numel() for p in Experiment.build(config).task.base_model().parameters())
+    assert 3 * loose < 10_000
+    left = Experiment.build(changed(config, adapter=str(tmp_path / "run")))
+    assert left.counts().adapter == 10_000
