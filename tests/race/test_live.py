@@ -8,6 +8,7 @@ import pytest
 from lora_lab.config import changed
 from lora_lab.errors import Cancelled
 from lora_lab.presets import get_preset
+from lora_lab.race import live as live_race
 from lora_lab.race.live import LiveRace
 from lora_lab.race.looks import LaneKept, RaceNow, RaceRefused
 from lora_lab.records import State, StepRecord
@@ -107,7 +108,8 @@ def test_requests_are_followed_between_two_steps_or_refused_with_the_reason():
     assert [lane.name for lane in items[-1].lanes] == ["B", "D"]
 
 
-def test_a_lane_is_kept_as_a_run_that_continues_as_the_lane_does():
+def test_a_lane_is_kept_as_a_run_that_continues_as_the_lane_does(monkeypatch):
+    monkeypatch.setattr(live_race, "EVERY", 0.0)  # each step is looked at, however quick they are
     live = LiveRace({"A": digits(1), "B": digits(4)}, stacked=True)
     asked = []
 
