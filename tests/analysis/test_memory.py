@@ -1,5 +1,6 @@
 """The estimate against the allocator's own account, and against the resident set of a process."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -129,8 +130,13 @@ def real_peak(model, batch, loss, prepare):
     optimizer.zero_grad(set_to_none=True)
     states = [list(state.values()) for state in optimizer.state.values()]
     standing = distinct_bytes(list(model.parameters()), list(model.buffers()), batch, states)
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        step()
+    gc.collect()  # what other tests have left is not freed within this step
+    gc.disable()
+    try:
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+            step()
+    finally:
+        gc.enable()
     events = [e for e in profiler.profiler.kineto_results.events() if e.name() == "[memory]"]
     now = peak = 0
     for event in sorted(events, key=lambda e: e.start_ns()):
