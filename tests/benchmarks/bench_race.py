@@ -1,6 +1,6 @@
 """Races of LoRA ranks on the preset `digits` beside the same runs alone, and in a stack.
 
-    python tests/benchmarks/bench_race.py [--steps 400] [--rounds 5] [--batch 32]
+    python tests/benchmarks/bench_race.py [--steps 2000] [--rounds 5] [--batch 32]
 
 CPU seconds of one thread, the best of rounds in turn: other programs do not count. And how many
 numbers: when the first marks are there and when all is measured, of the page's own settings.
@@ -65,7 +65,7 @@ def dimension():
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch", type=int, default=32)
     given = parser.parse_args()
