@@ -30,6 +30,7 @@ from lora_lab.runs.listing import METRICS, is_mirror
 from lora_lab.runs.metrics import parsed
 from lora_lab.runs.own_files import open_own
 from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.training.drained import Drained
 
 if TYPE_CHECKING:
     from lora_lab.training.commands import Command
@@ -40,52 +41,23 @@ FIXED = "This run trains on a cluster and is watched here: it cannot be changed.
         "stopped in the window of clusters, or by lora-lab sweep --stop."  # fmt: skip
 
 
-class MirroredRun:
+class MirroredRun(Drained):
     """One folder, followed until it is let go."""
 
     outlives, edits, lost = True, False, False
 
     def __init__(self, run: Path) -> None:
         """Raises LabError where the folder's settings cannot be read."""
+        super().__init__("lora-lab-mirrored")
         self.run, self.config = run, SavedConfig.read(run).config
         self.controls = Watching(self)
-        self._records: list[Record] = []
-        self._lock, self._over = threading.Lock(), threading.Event()
-        self._state, self._step = State.LOADING, 0
-        self._thread = threading.Thread(target=self._run, name="lora-lab-mirrored")
-
-    @property
-    def state(self) -> State:
-        return self._state
-
-    @property
-    def step(self) -> int:
-        return self._step
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def drain(self) -> list[Record]:
-        """All records since the last call, in order."""
-        with self._lock:
-            taken, self._records = self._records, []
-        return taken
+        self._over = threading.Event()
 
     def request_close(self, save: bool = True) -> None:
         """Follow it no more; where it is trained, it goes on."""
         self._over.set()
 
     let_go = request_close
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread; True when it has ended."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
 
     def say(self, record: Record) -> None:
         """Any thread may."""

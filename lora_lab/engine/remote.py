@@ -32,6 +32,7 @@ from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import FolderRecord, Record, State, StateRecord, StepRecord
 from lora_lab.runs.listing import resumable
 from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.training.drained import Drained
 from lora_lab.training.opening import Opening
 
 MOST = 2**30  # bytes of one message of an engine: data and spectra of a large model
@@ -41,7 +42,7 @@ SENDING = 10.0  # seconds in which it takes what is said to it
 GONE = 2.0  # seconds in which an engine that was lost is looked for
 
 
-class RemoteSession:
+class RemoteSession(Drained):
     """One engine, watched and, where nobody else does, edited from here."""
 
     outlives = True  # the run goes on when this process ends
@@ -61,6 +62,7 @@ class RemoteSession:
 
         `notes`: whether its end is a note of the desktop where nobody watches.
         """
+        super().__init__("lora-lab-remote")
         self.run = run
         self.config = config  # the engine says with what it was opened
         self.edits = not watch  # until the engine says
@@ -72,33 +74,10 @@ class RemoteSession:
         self._starting, self._opening = starting, opening
         self._watch, self._notes = watch, notes
         self._connection: socket.socket | None = None
-        self._records: list[Record] = []
-        self._lock, self._sending = threading.Lock(), threading.Lock()
-        self._state, self._step, self._folder = State.LOADING, 0, str(run)
+        self._sending = threading.Lock()
+        self._folder = str(run)
         self._asked_to_end = self._let_go = False
         self._until: float = math.inf
-        self._thread = threading.Thread(target=self._run, name="lora-lab-remote")
-
-    @property
-    def state(self) -> State:
-        return self._state
-
-    @property
-    def step(self) -> int:
-        return self._step
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def drain(self) -> list[Record]:
-        """All records since the last call, in order."""
-        with self._lock:
-            taken, self._records = self._records, []
-        return taken
 
     def request_close(self, save: bool = True) -> None:
         """End the run at the step in hand, and its engine; CLOSED is the last record."""
@@ -108,16 +87,6 @@ class RemoteSession:
     def let_go(self) -> None:
         """Leave the engine to itself: the run goes on."""
         self._let_go = True
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread that listens; True when it has ended."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def close(self, save: bool = True) -> None:
-        self.request_close(save)
-        self.join()
 
     # -- the thread that listens ------------------------------------------------------------
 

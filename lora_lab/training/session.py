@@ -10,7 +10,6 @@ import gc
 import math
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Callable
 
@@ -19,6 +18,7 @@ from lora_lab.opening_records import OpeningRecord
 from lora_lab.records import Record, State, StateRecord, StepRecord
 from lora_lab.time_limit import Work, limited
 from lora_lab.training.controls import Controls
+from lora_lab.training.drained import Drained
 from lora_lab.training.opening import Opening
 
 WAITING_LIMIT = 50_000  # step records that may wait for a window that does not drain
@@ -31,7 +31,7 @@ def threads_beside_a_person() -> int:
     return max(1, (os.cpu_count() or 2) - 1)
 
 
-class Session:
+class Session(Drained):
     """One opened experiment on one thread; a new checkpoint or device is a new Session."""
 
     outlives = False  # it ends with its process
@@ -45,37 +45,14 @@ class Session:
         wake: Callable[[], None] = lambda: None,
     ) -> None:
         """`threads`: torch's; None: as they are. `wake` is called after each record but a step."""
+        super().__init__("lora-lab-session")
         self.config = opening.config
         self.controls = Controls(self.config.hyper, paused=paused)
         self._opening = opening
         self._threads, self._wake = threads, wake
         self._save_at_end = True
-        self._records: list[Record] = []
         self._waiting_steps = 0
-        self._lock = threading.Lock()
-        self._state = State.LOADING
         self._opened: Work | None = None
-        self._step = 0
-        # Not a daemon: a daemon inside torch at interpreter exit aborts the process.
-        self._thread = threading.Thread(target=self._run, name="lora-lab-session")
-
-    @property
-    def state(self) -> State:
-        return self._state
-
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def drain(self) -> list[Record]:
-        """All records since the last call, in order."""
-        with self._lock:
-            taken, self._records = self._records, []
-            self._waiting_steps = 0
-        return taken
 
     def request_close(self, save: bool = True) -> None:
         """Finish the step in hand, save what was trained, end; CLOSED is the last record."""
@@ -84,16 +61,6 @@ class Session:
         with self._lock:
             if self._state is State.LOADING and self._opened is not None:
                 self._opened.end_in(PATIENCE)  # it may be in what reports nothing
-
-    def join(self, timeout: float | None = None) -> bool:
-        """Wait for the thread; True when it has ended."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout)
-        return not self._thread.is_alive()
-
-    def close(self, save: bool = True) -> None:
-        self.request_close(save)
-        self.join()
 
     def _run(self) -> None:
         try:
@@ -152,6 +119,10 @@ class Session:
             self._records.append(record)
         if not isinstance(record, StepRecord):
             self._wake()
+
+    def _taken(self) -> list[Record]:
+        self._waiting_steps = 0
+        return super()._taken()
 
     def _thin(self) -> None:
         """Drop every other waiting step record; the plot loses detail, metrics.jsonl does not."""
