@@ -43,12 +43,12 @@ def qtbot(qapp, request):
 
 @pytest.fixture(autouse=True)
 def garbage_waits(request):
-    """No search for garbage within a window test: ui/shell/garbage.py says why."""
-    searches = gc.isenabled()
+    """No garbage collection within a window test: ui/shell/garbage.py says why."""
+    collects = gc.isenabled()
     if "qapp" in request.fixturenames:
         gc.disable()
     yield
-    if searches:
+    if collects:
         gc.enable()
 
 
@@ -63,12 +63,12 @@ def home(tmp_path_factory, monkeypatch):
     return place
 
 
-MANY = 100_000  # objects; a search through them takes some hundredths of a second
+MANY = 100_000  # objects; a collection of them takes some hundredths of a second
 
 
 @pytest.fixture(autouse=True, scope="module")
-def libraries_are_searched_once():
-    """What earlier modules imported stays: a search for garbage, in the middle of a test that
+def libraries_are_collected_once():
+    """What earlier modules imported stays: a garbage collection, in the middle of a test that
     counts its seconds, would go through all of it, again and again."""
     if len(gc.get_objects()) > MANY:
         gc.collect()

@@ -44,6 +44,7 @@ PLAIN = {
     "figures",
     "time_limit",
     "awake",
+    "garbage",
     "desktop_note",
 }
 ENGINE = {
@@ -121,6 +122,7 @@ ALLOWED = {
     "analysis": {"adapters", "blocks", "errors", "records"},
     "apart": {"errors", "progress"},
     "blocks": {"errors"},
+    "garbage": set(),
     "time_limit": set(),
     "models": {
         "apart",

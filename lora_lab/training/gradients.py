@@ -7,12 +7,12 @@ batch is cut into twice as many parts, and the step is made anew.
 
 from __future__ import annotations
 
-import gc
 import math
 from typing import Any, NamedTuple
 
 import torch
 
+from lora_lab import garbage
 from lora_lab.errors import LabError
 from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
@@ -82,7 +82,7 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
 def free(experiment: Experiment) -> None:
     """Let go of gradients and of what the device keeps for later."""
     experiment.optimizer.zero_grad(set_to_none=True)
-    gc.collect()
+    garbage.collect()
     if experiment.device.type == "cuda":
         torch.cuda.empty_cache()
     elif experiment.device.type == "mps":

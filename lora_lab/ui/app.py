@@ -72,6 +72,7 @@ def run(
     language.install(app, language.asked())
     notices = Notices()
     notices.install()
+    collection = Garbage()
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL)
     theme.apply(app, kept_scheme(scheme))
@@ -82,8 +83,8 @@ def run(
     restore_signals = _handle_signals(app, window)
 
     def first_painted() -> None:
-        gc.freeze()  # what the window is made of stays: no later search goes through it
-        Garbage(window)  # until the window is gone
+        gc.freeze()  # what the window is made of stays: no later collection goes through it
+        collection.start()
         window.flows.runs.look_for_interrupted()
         window.flows.cluster.find_again()
         if data or not window.flows.queue.find_again(begin):
@@ -115,7 +116,7 @@ def run(
             log.close()
         ended = window.finish()  # no thread may be left in torch when the interpreter ends
         restore_signals()
-        gc.enable()
+        collection.close()
         sys.setswitchinterval(switch_interval)
         notices.uninstall()
     if not ended:  # an opening that cannot be interrupted: nothing of it is kept

@@ -1,11 +1,11 @@
-"""What Python's search for garbage ends, it ends in the thread of the window and between events."""
+"""What garbage collection ends, it ends in the thread of the window and between events."""
 
 import gc
 import threading
 
 import pytest
-from shiboken6 import delete
 
+import lora_lab.garbage
 from lora_lab.ui.shell.garbage import Garbage
 
 
@@ -22,9 +22,11 @@ class Ended:
 @pytest.fixture
 def garbage(qapp):
     found = Garbage()
+    found.start()
     assert not gc.isenabled()
     yield found
-    delete(found)
+    found.close()
+    assert gc.isenabled()
 
 
 def test_what_a_thread_leaves_ends_in_that_of_the_window(garbage, qtbot):
@@ -37,13 +39,28 @@ def test_what_a_thread_leaves_ends_in_that_of_the_window(garbage, qtbot):
     assert set(ended) == {threading.main_thread()}
 
 
-def test_without_new_objects_nothing_is_searched(garbage, qtbot, monkeypatch):
-    asked = []
-    monkeypatch.setattr(gc, "get_count", lambda: (0, 0, 0))
-    monkeypatch.setattr(gc, "collect", asked.append)
-    garbage._look()
-    assert asked == []
-    most = gc.get_threshold()
-    monkeypatch.setattr(gc, "get_count", lambda: (most[0] + 1, most[1] + 1, 0))
-    garbage._look()
-    assert asked == [1]
+def test_a_thread_that_is_short_of_memory_has_it_done_there(garbage, qtbot):
+    """A step that is made again in smaller parts waits until what held the tensors is gone."""
+    ended, seen = [], []
+
+    def work():
+        Ended(ended)
+        lora_lab.garbage.collect()
+        seen.append(list(ended))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    qtbot.waitUntil(lambda: not thread.is_alive())
+    assert seen == [[threading.main_thread()]]
+
+
+def test_without_new_objects_nothing_is_collected(garbage, qtbot, monkeypatch):
+    asked, most = [], gc.get_threshold()
+    with monkeypatch.context() as other:
+        other.setattr(gc, "collect", asked.append)
+        other.setattr(gc, "get_count", lambda: (0, 0, 0))
+        garbage._look()
+        assert asked == []
+        other.setattr(gc, "get_count", lambda: (most[0] + 1, most[1] + 1, 0))
+        garbage._look()
+        assert asked == [1]
