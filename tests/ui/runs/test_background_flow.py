@@ -128,7 +128,7 @@ def test_a_move_that_cannot_be_saved_leaves_the_run_where_it_is(qtbot, training)
     lab.commands.background.trigger()
     assert lab.flows.background.busy
     qtbot.waitUntil(lambda: not lab.flows.background.busy, **LONG)
-    assert any(notice.severity == "error" for notice in lab.told)
+    qtbot.waitUntil(lambda: any(notice.severity == "error" for notice in lab.told), **LONG)
     steps_on(qtbot, lab)
     assert not lab.sessions.apart
     qtbot.waitUntil(lambda: not live_places(), **LONG)
