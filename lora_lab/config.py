@@ -195,8 +195,9 @@ class RunConfig(Frozen):
         "Examples per step.",
         place="always", group="Training"), ge=1, le=1_000_000)
     batch_tokens: int = declared(0, Setting("Batch tokens",
-        "Token budget: tokens of a step, with padding, at most; it has as many examples as fit, in "
-        "place of the batch. A longer row is a step by itself. 0: the batch counts examples.",
+        "Token budget: tokens of a step, with padding, at most (sources and targets each); it has "
+        "as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the "
+        "batch counts examples.",
         place="own data", group="Training"), ge=0, le=2**31)
     seed: int = declared(0, Setting("&Seed",
         "Seed of inits, batches and dropout.",

@@ -4678,8 +4678,8 @@ zustand</translation>
         <translation>So benutzen</translation>
     </message>
     <message>
-        <source>Token budget: tokens of a step, with padding, at most; it has as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the batch counts examples.</source>
-        <translation>Token-Budget: höchstens so viele Tokens je Schritt, mit Padding; er hat so viele Beispiele, wie hineinpassen, anstelle des Batches. Eine längere Zeile ist ein Schritt für sich. 0: der Batch zählt Beispiele.</translation>
+        <source>Token budget: tokens of a step, with padding, at most (sources and targets each); it has as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the batch counts examples.</source>
+        <translation>Token-Budget: höchstens so viele Tokens je Schritt, mit Padding (Quellen und Ziele je für sich); er hat so viele Beispiele, wie hineinpassen, anstelle des Batches. Eine längere Zeile ist ein Schritt für sich. 0: der Batch zählt Beispiele.</translation>
     </message>
     <message>
         <source>Token classification</source>

@@ -4678,8 +4678,8 @@ state</source>
         <translation>使用方法</translation>
     </message>
     <message>
-        <source>Token budget: tokens of a step, with padding, at most; it has as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the batch counts examples.</source>
-        <translation>token预算：每步最多的token 数（含填充）；样本数按能容纳的多少而定，代替批大小。更长的一行自成一步。0：批次按样本计数。</translation>
+        <source>Token budget: tokens of a step, with padding, at most (sources and targets each); it has as many examples as fit, in place of the batch. A longer row is a step by itself. 0: the batch counts examples.</source>
+        <translation>token预算：每步最多的token 数（含填充；源与目标分别计算）；样本数按能容纳的多少而定，代替批大小。更长的一行自成一步。0：批次按样本计数。</translation>
     </message>
     <message>
         <source>Token classification</source>

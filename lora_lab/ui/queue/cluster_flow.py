@@ -59,7 +59,7 @@ class ClusterFlow(QObject):
             kept = settings()
             dialog.address.setText(str(kept.value(ADDRESS, "")))
             dialog.storage.setText(str(kept.value(STORAGE, "")))
-            dialog.cpus.setValue(int(str(kept.value(CPUS, 1))))
+            dialog.cpus.setValue(kept.value(CPUS, 1, int))  # 0 where the file holds no number
             dialog.check_requested.connect(self._check)
             dialog.send_requested.connect(self._send)
             dialog.follow_requested.connect(lambda: self.follow(dialog.sweep))

@@ -214,3 +214,10 @@ def test_a_sweep_that_was_taken_back_is_not_offered(window, flow):
     (folder / FILE).write_text("{}")
     flow.find_again()
     assert len(said) == 1
+
+
+def test_settings_that_hold_no_number_open_the_window_all_the_same(qtbot, window):
+    settings().setValue(cluster_flow.CPUS, "many")
+    window.commands.queue.trigger()
+    window.flows.queue.dialog.cluster_requested.emit()
+    assert window.flows.cluster.dialog.cpus.value() == 1
