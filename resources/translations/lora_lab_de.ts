@@ -5314,6 +5314,10 @@ zustand</translation>
         <translation>am Anfang</translation>
     </message>
     <message>
+        <source>at the start: no directions, ΔW is 0</source>
+        <translation>zu Beginn: keine Richtungen, ΔW ist 0</translation>
+    </message>
+    <message>
         <source>autosave seconds</source>
         <translation>Autosave-Sekunden</translation>
     </message>

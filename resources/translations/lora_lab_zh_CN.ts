@@ -5314,6 +5314,10 @@ state</source>
         <translation>起始时</translation>
     </message>
     <message>
+        <source>at the start: no directions, ΔW is 0</source>
+        <translation>起始时：没有方向，ΔW 为 0</translation>
+    </message>
+    <message>
         <source>autosave seconds</source>
         <translation>自动保存秒数</translation>
     </message>

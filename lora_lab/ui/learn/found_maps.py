@@ -98,10 +98,12 @@ class FoundMaps(QWidget):
             choosers.addWidget(widget)
         choosers.addWidget(self.steps, 1)
         twins = QVBoxLayout(spacing=2)
-        for plot, words in (
-            (self.start, tr("at the start")), (self.chance, tr("by chance: max(i, j)/n")),
-        ):  # fmt: skip
-            twins.addWidget(muted(words, plot))
+        self.start_words = muted(tr("at the start"), self.start)
+        for label, plot in (
+            (self.start_words, self.start),
+            (muted(tr("by chance: max(i, j)/n"), self.chance), self.chance),
+        ):
+            twins.addWidget(label)
             twins.addWidget(plot, 1)
         pictures = QHBoxLayout()
         pictures.addWidget(self.now, 2)
@@ -155,6 +157,11 @@ class FoundMaps(QWidget):
         self.now.show_phi(empty if now is None else now.phi.numpy())
         self.start.show_phi(empty if start is None else start.phi.numpy())
         self.chance.show_phi(empty if now is None else now.chance.numpy())
+        still = start is not None and bool(np.isnan(self.start.phi).all())
+        tr = self.tr
+        self.start_words.setText(
+            tr("at the start: no directions, ΔW is 0") if still else tr("at the start")
+        )
         if now is None:
             self.words.setText(in_words(maps.refused))
             return

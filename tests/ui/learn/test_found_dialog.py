@@ -86,6 +86,13 @@ def test_figures_appear_as_runs_end_and_rows_open_their_runs(qtbot, page):
     assert dialog.maps.now.phi.shape == (1, 2)
     assert "2 pairs of runs" in dialog.maps.words.text()
     assert dialog.maps.steps.steps == (0, 1, 2, 4)
+    words = dialog.maps.start_words
+    assert words.text() == "at the start: no directions, ΔW is 0"
+    view = dialog.maps.view
+    for name, said in (("A", "at the start"), ("right", "at the start: no directions, ΔW is 0")):
+        view.setCurrentIndex(view.findData(name))
+        view.activated.emit(view.currentIndex())
+        qtbot.waitUntil(lambda said=said: words.text() == said, timeout=60_000)
     model = dialog.amplified.table.model()
     qtbot.waitUntil(lambda: model.rowCount() == 6, timeout=60_000)  # 3 layers, 2 ranks
     actions = dialog.ranks.runs_menu.actions()
