@@ -57,7 +57,8 @@ class Order:
         runs = [[name, config.model_dump(mode="json")] for name, config in self.runs]
         table = {"version": self.version, "id": self.id, "runs": runs, "storage": self.storage,
                  "cpus": self.cpus}  # fmt: skip
-        text = base64.b85encode(zlib.compress(json.dumps(table).encode(), 9)).decode()
+        # Ray replaces $NAME and ${NAME} in what a variable is to hold; these letters have none.
+        text = base64.urlsafe_b64encode(zlib.compress(json.dumps(table).encode(), 9)).decode()
         if len(text) > MOST:
             raise LabError(
                 f"The {len(runs):,} runs take {len(text):,} bytes to say, and a job is told "
@@ -70,7 +71,7 @@ class Order:
         """What was written; raises LabError."""
         where = Path(VARIABLE)
         try:
-            table = json.loads(zlib.decompress(base64.b85decode(text)))
+            table = json.loads(zlib.decompress(_bytes(text)))
             table["runs"] = [tuple(run) for run in table["runs"]]
         except (ValueError, TypeError, KeyError, zlib.error) as error:
             raise LabError(f"{VARIABLE} holds no order of the lab: {error}.") from error
@@ -79,6 +80,13 @@ class Order:
             (name, checked(RunConfig, c, f"{VARIABLE}: {name}")) for name, c in stored.runs
         )
         return cls(stored.id, runs, stored.storage, stored.cpus, stored.version)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, b"-_", validate=True)
+    except ValueError:
+        return base64.b85decode(text)  # an order that an earlier lab left in its folder
 
 
 def check_runs(configs: Sequence[RunConfig]) -> None:

@@ -1,6 +1,9 @@
 """A sweep on a cluster that answers as Ray does: sent, followed, let go, stopped, restored."""
 
+import base64
 import json
+import os
+import string
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,6 +203,23 @@ def test_a_run_that_cannot_be_opened_fails_with_its_reason(head, queue, sweep, t
     sweep.poll()
     assert {item.state for item in queue.items} == {FAILED}
     assert "nowhere" in queue.items[0].message
+
+
+def test_ray_replaces_nothing_in_an_order(monkeypatch):
+    # as its workers do with $NAME and ${NAME} in whatever a variable is to hold
+    for name in (*string.ascii_letters, "_", *string.digits):
+        monkeypatch.setenv(name, "/somewhere/else")
+    order = Order("s", tuple((f"{n}", config(seed=n * 7919**3)) for n in range(60)))
+    text = order.written()
+    assert os.path.expandvars(text) == text
+    assert "$" not in text
+    assert Order.read(text) == order
+
+
+def test_an_order_of_an_earlier_lab_is_read():
+    order = Order("s", (("a", config()),))
+    packed = base64.urlsafe_b64decode(order.written())
+    assert Order.read(base64.b85encode(packed).decode()) == order
 
 
 def test_orders_that_cannot_be_sent(tmp_path):
