@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+from lora_lab.apart.walled import walled
 from lora_lab.errors import CheckpointError
 
 Purpose = str  # a key of PURPOSES
@@ -88,11 +89,13 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
 
     wanted = PURPOSES[purpose]
     tables = [getattr(modeling_auto, name) for name in (wanted.table, wanted.besides) if name]
+    config = None
     with quiet():
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
-            config = kind.from_dict(dict(values))
             supported = next((table[kind] for table in tables if kind in table), None)
+            if supported is not None:
+                config = kind.from_dict(dict(values))
         except Exception as error:  # noqa: BLE001, each config checks its values in its own way
             raise CheckpointError(
                 f"{name}: config.json does not hold together: {_whole_reason(error)}"
@@ -181,7 +184,10 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without transformers' own messages and bars: what matters becomes a note."""
+    """Without transformers' own messages and bars: what matters becomes a note.
+
+    What a library does with a stranger's values is done in such a block, so that it is walled.
+    """
     from transformers.utils import logging as messages
 
     logger = logging.getLogger("transformers")
@@ -189,7 +195,8 @@ def quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     messages.disable_progress_bar()
     try:
-        yield
+        with walled():
+            yield
     finally:
         logger.setLevel(before)
         if bars:

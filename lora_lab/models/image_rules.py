@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lora_lab.apart.walled import Walled
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -66,7 +67,7 @@ def open_image_rules(path: str | Path) -> ImageRules:
     try:
         return _measured(processor, prepare, channels)
     except CheckpointError as error:
-        raise CheckpointError(f"{path.name}: {error}") from None
+        raise CheckpointError(f"{path.name}: {str(error).removesuffix('.')}.") from None
     except Exception as error:
         raise _unsound(path, first_line(error)) from error
 
@@ -106,6 +107,8 @@ def _processor(path: Path, values: dict[str, Any]) -> Any:
                 return AutoImageProcessor.from_pretrained(str(path), backend="pil", **how)
             except TypeError:  # an older transformers
                 return AutoImageProcessor.from_pretrained(str(path), use_fast=False, **how)
+        except Walled as error:
+            raise CheckpointError(f"{path.name}: {error}. Choose another model.") from error
         except Exception as error:
             raise _unsound(path, first_line(error)) from error
 

@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from lora_lab.apart.walled import Walled
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -67,6 +68,8 @@ def open_tokenizer(path: str | Path) -> Any:
                 )
                 check_alone(tokenizer, path.name)
                 return guarded(tokenizer)
+        except Walled as error:
+            raise CheckpointError(f"{path.name}: {error}. Choose another model.") from error
         except CheckpointError:
             raise
         except Exception as error:

@@ -1,5 +1,6 @@
 """Files that name a class: a tokenizer or a processor is opened, nothing else of the library."""
 
+import importlib
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.image_rules import open_image_rules
 from lora_lab.models.named_classes import check_alone, check_classes, check_cutters
+from lora_lab.models.processor import open_processor
 from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import save
 
@@ -111,3 +113,49 @@ def test_what_a_tokenizer_in_python_refuses_is_an_error_that_names_it(tmp_path):
     assert not tokenizer.is_fast
     with pytest.raises(DataError, match="The tokenizer fails on this text"):
         tokenizer("zzzz")
+
+
+SIZE = {"size": {"height": 28, "width": 28}}
+ASKING = {  # what the library would do → what the image processor's file says
+    "for a connection": {"image_processor_type": "OneFormerImageProcessor",
+                         "repo_path": "some/folder", "class_info_file": "x.json"},
+    "for another program": {"image_processor_type": "LayoutLMv3ImageProcessor",
+                            "apply_ocr": True},
+}  # fmt: skip
+READER = """
+import subprocess, sys
+class Output: DICT = 1
+def image_to_data(*_, **__):
+    subprocess.run([sys.executable, "-c", ""], check=True)
+"""
+
+
+@pytest.mark.parametrize("asked", ASKING)
+def test_an_image_processor_neither_fetches_nor_starts_something(tmp_path, monkeypatch, asked):
+    model, packages = tmp_path / "model", tmp_path / "packages"
+    save(model, "llama")
+    packages.mkdir()
+    (packages / "pytesseract.py").write_text(READER)
+    monkeypatch.syspath_prepend(packages)
+    for module in ("layoutlmv3.image_processing_pil_layoutlmv3",):
+        whole = importlib.import_module(f"transformers.models.{module}")
+        monkeypatch.setattr(whole, "requires_backends", lambda *_: None)
+        monkeypatch.setattr(whole, "pytesseract", importlib.import_module("pytesseract"), False)
+    (model / "preprocessor_config.json").write_text(json.dumps({**ASKING[asked], **SIZE}))
+    with pytest.raises(CheckpointError, match=f"^model: it asks {asked}"):
+        open_image_rules(model)
+
+
+@pytest.mark.parametrize("file", ["processor_config.json", "audio_tokenizer_config.json"])
+def test_a_processor_loads_no_model_of_sound(tmp_path, file):
+    model = tmp_path / "model"
+    save(model, "llama", chat=True)
+    names = {"audio_tokenizer_class": "AutoModel", "audio_tokenizer_name_or_path": str(model)}
+    (model / "processor_config.json").write_text('{"processor_class": "LlavaProcessor"}')
+    rules = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 28}}
+    (model / "preprocessor_config.json").write_text(json.dumps(rules))
+    assert open_processor(model)
+    own = {"processor_class": "LlavaProcessor", "audio_tokenizer": names}
+    (model / file).write_text(json.dumps(own if file == "processor_config.json" else names))
+    with pytest.raises(CheckpointError, match="opens a model of sounds"):
+        open_processor(model)
