@@ -322,6 +322,11 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
         notes.append(
             "The run kept AdamW's averages in 8 bits, the script keeps floats: the losses are near."
         )
+    if config.dtype == "float16":
+        notes.append(
+            "The run scaled its loss, as small gradients are 0 in float16; the script does not. "
+            "Set DTYPE to torch.float32 in it, or put torch.amp.GradScaler around its steps."
+        )
     for row in story.of("NonFiniteRecord"):
         notes.append(
             f"Step {row['step']:,} met a {row['what']} that was not finite and was left out; the "

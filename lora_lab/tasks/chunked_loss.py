@@ -7,7 +7,9 @@ chunk by chunk, and nothing of the vocabulary's size is kept for the backward pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
@@ -17,6 +19,21 @@ from torch import nn
 CHUNK = 2**22  # logits at a time: 16 MB in float32
 
 Logits = Callable[[torch.Tensor], torch.Tensor]  # (n, width) -> (n, vocabulary)
+
+_slope: ContextVar[float] = ContextVar("slope", default=1.0)
+
+
+@contextmanager
+def backward_from(slope: float) -> Iterator[None]:
+    """Within, losses are made for a backward pass that begins at `slope` and not at 1.
+
+    In float16 a gradient that is multiplied only once it stands has lost what was too small.
+    """
+    token = _slope.set(slope)
+    try:
+        yield
+    finally:
+        _slope.reset(token)
 
 
 def chunked_cross_entropy(
@@ -58,7 +75,7 @@ class _Chunked(torch.autograd.Function):
         total = hidden.new_zeros((), dtype=torch.float32)
         slopes = torch.empty_like(hidden)
         sums = [torch.zeros_like(p) for p in trained]
-        count = len(targets)
+        count, slope = len(targets), _slope.get()
         for start in range(0, count, rows):
             with torch.enable_grad():
                 h = hidden[start : start + rows].detach().requires_grad_()
@@ -66,17 +83,20 @@ class _Chunked(torch.autograd.Function):
                 loss = F.cross_entropy(
                     logits(h).float(), target, reduction="sum", label_smoothing=smoothing
                 ) / count  # fmt: skip
-                gradients = torch.autograd.grad(loss, (h, *trained), allow_unused=True)
+                scaled = loss if slope == 1 else slope * loss
+                gradients = torch.autograd.grad(scaled, (h, *trained), allow_unused=True)
             total += loss.detach()
             slopes[start : start + rows] = gradients[0]
             for summed, part in zip(sums, gradients[1:], strict=True):
                 if part is not None:
                     summed += part
         ctx.save_for_backward(slopes, *sums)
+        ctx.slope = slope
         return total
 
     @staticmethod
     def backward(ctx: Any, slope: torch.Tensor) -> tuple[Any, ...]:
         slopes, *sums = ctx.saved_tensors
+        slope = slope if ctx.slope == 1 else slope / ctx.slope
         scaled = [s * slope.to(s.dtype) for s in sums]
         return slopes * slope.to(slopes.dtype), None, None, None, None, *scaled

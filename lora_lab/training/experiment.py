@@ -49,6 +49,7 @@ from lora_lab.training.from_adapter import (
 from lora_lab.training.inference import Inference
 from lora_lab.training.initial_factors import adapted
 from lora_lab.training.layer_spectra import LayerSpectra
+from lora_lab.training.loss_scale import LossScale
 from lora_lab.training.optim import Ramp, Stage, build_optimizer, optimizer_notes
 from lora_lab.training.parallel import sharding
 from lora_lab.training.per_layer import rank_notes
@@ -97,6 +98,9 @@ class Experiment:
     base_measured: bool = False  # the validation loss with the adapter off is on record
     training_seconds: float = 0.0
     open_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.loss_scale = LossScale(self.config.dtype == "float16")
 
     @classmethod
     def build(

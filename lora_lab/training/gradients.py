@@ -14,8 +14,10 @@ import torch
 
 from lora_lab import garbage
 from lora_lab.errors import LabError
+from lora_lab.training.descent import gradients_of
 from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.measure.trial import random_states, set_random_states
 from lora_lab.training.parallel.group import Group, NoTargets, Share
 
 MOST_HALVINGS = 3
@@ -34,8 +36,11 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
     """Fill every trained tensor's .grad with that of the mean loss over `batch`.
 
     The processes of a `group` compute a share of it each; memory that is short in one of them is
-    so in all.
+    so in all. In float16 the loss is scaled by what the experiment has found to fit; where a
+    gradient overflows, the step is made again at half of that, with the same random draws.
     """
+    scale, device = experiment.loss_scale, experiment.device
+    scale.begin_step()
     rows, halvings, sharded, passes = batch, 0, experiment.config.shard_base, 0
     if group is not None:
         processes = group.place.processes
@@ -47,6 +52,7 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
     while True:
         experiment.optimizer.zero_grad(set_to_none=True)
         share, part, reason = None, None, ""
+        drawn = random_states(device) if scale.active else None
         try:
             share, part = _accumulate(experiment, rows, group is None, passes, batch)
         except (RuntimeError, MemoryError) as error:
@@ -71,7 +77,10 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
             if share and loss is not None and math.isfinite(share.loss) > math.isfinite(loss):
                 part = _not_finite(experiment, batch)  # it is in rows of another process
         if loss is not None:
-            return Gradients(loss, part, halvings)
+            if drawn is None or scale.fits(loss, gradients_of(experiment.optimizer)):
+                return Gradients(loss, part, halvings)
+            set_random_states(device, drawn)
+            continue
         if experiment.halvings >= MOST_HALVINGS:
             return Gradients(math.nan, None, halvings, reason or "another process ran out of it")
         experiment.halvings += 1
@@ -112,7 +121,9 @@ def _accumulate(
     if alone and not parts:
         raise NoTargets
     for part, share in parts:
-        loss = task.loss(model, part)
+        slope = share * experiment.loss_scale.scale
+        with experiment.loss_scale.ahead(slope):
+            loss = task.loss(model, part)
         if not loss.requires_grad:
             raise LabError(
                 "The loss depends on nothing that is trained, so there is nothing to learn: the "
@@ -122,7 +133,7 @@ def _accumulate(
         value += share * loss.item()  # on an accelerator this waits for the device
         if not math.isfinite(value) and not passes:
             break
-        (loss if share == 1 else share * loss).backward()
+        (loss if slope == 1 else slope * loss).backward()
     for _ in range(passes - len(parts)):
         more = task.parts(spare, experiment.accumulation)[0][0] if part is None else part
         (0 * task.loss(model, more)).backward()

@@ -11,6 +11,10 @@ from lora_lab.records import NonFiniteRecord
 from lora_lab.training.experiment import Experiment
 
 LARGEST = {"float16": "65,504", "bfloat16": "3.4×10³⁸", "float32": "3.4×10³⁸", "float64": "10³⁰⁸"}
+OF_FLOAT16 = {
+    "loss": "and scaling the loss helps the backward pass alone",
+    "gradient": "and the gradients pass that even where the loss is not scaled",
+}
 REMEDIES = ("lower_rate", "clip", "float32", "go_back")
 HIGH_RATE = 1e-2  # AdamW moves each number by about the rate in a step
 STEEP = 100.0  # norm of the gradients that is reported
@@ -84,8 +88,8 @@ def _causes(
     config, hyper = experiment.config, experiment.hyper
     causes: list[str] = []
     remedies: list[str] = []
-    if config.dtype == "float16":
-        causes.append(f"float16 ends at {LARGEST['float16']}, and there is no loss scaling")
+    if config.dtype == "float16" and fault.what in OF_FLOAT16:
+        causes.append(f"float16 ends at {LARGEST['float16']}, {OF_FLOAT16[fault.what]}")
         remedies.append("float32")
     if math.isfinite(norm) and norm > STEEP and not experiment.max_grad_norm:
         causes.append(f"the gradients are large (norm {norm:.3g}) and are not clipped")

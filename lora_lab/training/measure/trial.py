@@ -20,13 +20,14 @@ def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
 
     They are the run's own rows in another order, read apart: the place in the course of batches
     stays. What is put back: factors, optimizer, ramps, the model's buffers (running means of a
-    normalisation), random states, and the parts that a step is worked off in.
+    normalisation), random states, the parts that a step is worked off in and its loss scale.
     """
     config = experiment.config
     kept, random = Snapshot(experiment), random_states(experiment.device)
     own = experiment.generator.get_state()
     buffers = [(buffer, buffer.clone()) for buffer in experiment.model.buffers()]
     parts = experiment.accumulation, experiment.halvings
+    scale = experiment.loss_scale.standing
     batches = experiment.task.batches(config.batch_size, (config.seed + 1) % 2**63)
     try:
         yield batches
@@ -37,6 +38,7 @@ def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
             for buffer, values in buffers:
                 buffer.copy_(values)
         experiment.accumulation, experiment.halvings = parts
+        experiment.loss_scale.restore(scale)
         experiment.generator.set_state(own)
         set_random_states(experiment.device, random)  # last: what came before may have drawn
 

@@ -24,6 +24,7 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.names import shown
 from lora_lab.training.adam8bit import BLOCK
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.loss_scale import is_standing
 from lora_lab.training.optim import state_names
 from lora_lab.training.packed_base import kept_with
 from lora_lab.training.per_layer import check, wanted_rank
@@ -85,6 +86,7 @@ class Facts(Stored):
     parts: tuple[Annotated[int, Field(ge=1, le=1_000_000)], Annotated[int, Field(ge=0, le=64)]] = (
         Field(strict=False)
     )
+    loss_scale: tuple[Real, Count] | None = Field(None, strict=False)  # of float16 alone
     stage: tuple[Count, Count] = Field(strict=False, alias="leg")
     hyper: dict[str, Any]
     layers: dict[str, StoredLayer]
@@ -166,6 +168,8 @@ def _check_course(facts: Facts) -> None:
     begin, end = facts.stage
     if begin > end or begin > facts.step:
         raise _wrong(f"step {facts.step:,} is in no stage from {begin:,} to {end:,}")
+    if facts.loss_scale is not None and not is_standing(*facts.loss_scale):
+        raise _wrong(f"{shown(facts.loss_scale)} is no scale of a loss and its count of steps")
     if facts.batches > facts.step + AHEAD or facts.batches * FASTEST > facts.seconds + 60:
         raise _wrong(
             f"{facts.batches:,} batches in {facts.step:,} steps and {facts.seconds:,.0f} s "

@@ -75,6 +75,7 @@ def state_of(experiment: Experiment, best: bool = True) -> tuple[Tensors, dict[s
         "batches": experiment.batches.taken,
         "seconds": experiment.training_seconds,
         "parts": [experiment.accumulation, experiment.halvings],
+        "loss_scale": experiment.loss_scale.standing,
         "leg": list(experiment.stage),
         "hyper": experiment.hyper.model_dump(mode="json"),
         "layers": layers,
@@ -122,6 +123,7 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     experiment.tokens = facts.get("tokens", 0)
     experiment.stage = Stage(*facts["leg"])
     experiment.accumulation, experiment.halvings = facts["parts"]
+    experiment.loss_scale.restore(facts.get("loss_scale"))
     experiment.edits = facts.get("edits", 0)
     experiment.batches.stand_behind(facts["batches"])
     experiment.generator.set_state(tensors["random|generator"])

@@ -52,6 +52,7 @@ def runs(folder):
     """What two make together, one run after another; those that one makes alone are the same."""
     text, seldom = texts(folder), {"autosave_seconds": 1000}
     dropout = digits(12, hyper={"dropout": 0.3}, **seldom)
+    scaled = digits(12, dtype="float16", **seldom)
     specs = {
         "rank": {"config": digits(), "edits": {8: {"rank": 5}}},
         "text": {"config": text,
@@ -60,6 +61,9 @@ def runs(folder):
         "dropout": {"config": dropout},
         "dropout cut": {"config": dropout, "end": 6},
         "dropout resumed": {"resume": str(folder / "dropout cut"), "until": 12},
+        "float16": {"config": scaled},
+        "float16 cut": {"config": scaled, "end": 6},
+        "float16 resumed": {"resume": str(folder / "float16 cut"), "until": 12},
         "back": {"config": digits(12), "save": 5, "back": 9, "back_to": 5},
         "short": {"config": digits(6), "ills": {"1": {"short": 3}}},
         "nan": {"config": digits(6), "ills": {"1": {"nan": 4}}},
@@ -124,6 +128,16 @@ def test_as_many_as_before_go_on_to_the_bit_with_dropout(together):
     _, _, results = together
     assert results["dropout resumed"]["losses"] == results["dropout"]["losses"]
     assert results["dropout resumed"]["notes"] == []
+
+
+def test_in_float16_all_have_one_scale_and_go_on_with_it(together, tmp_path):
+    """The first step overflows, and is made again by all."""
+    _, specs, results = together
+    two, one = results["float16"], alone(tmp_path, specs["float16"])
+    assert two["notes"] == []
+    losses = [[loss for _, loss in said["losses"]] for said in (two, one)]
+    assert losses[0] == pytest.approx(losses[1], rel=5e-3)
+    assert results["float16 resumed"]["losses"] == two["losses"]
 
 
 def test_a_loss_that_is_not_finite_is_no_step_of_any(together):

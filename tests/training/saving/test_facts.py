@@ -17,15 +17,16 @@ JUNK = ("x", None, [1], {}, -1, 1.5, HUGE, float("nan"), True)
 MAY_BE = {
     "seconds": (1.5,),
     "kept": (None,),
+    "loss_scale": (None,),
     "machine": ({},),
     "version": (True,),
     "torch": ("x",),
     "device": ("x",),
 }
-MAY_BE_MISSING = ("edits", "kept", "machine")  # in a checkpoint of an older lab
-FACTS = ("step", "edits", "batches", "seconds", "parts", "leg", "hyper", "layers", "ramps", "best",
-         "kept", "base_fingerprint", "torch", "threads", "device", "version",
-         "machine")  # fmt: skip
+MAY_BE_MISSING = ("edits", "kept", "loss_scale", "machine")  # in a checkpoint of an older lab
+FACTS = ("step", "edits", "batches", "seconds", "parts", "loss_scale", "leg", "hyper",
+         "layers", "ramps", "best", "kept", "base_fingerprint", "torch", "threads", "device",
+         "version", "machine")  # fmt: skip
 
 
 @pytest.fixture(scope="module")
