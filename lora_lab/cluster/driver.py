@@ -19,7 +19,7 @@ from lora_lab.atomic import make_folder, write_file
 from lora_lab.cluster.checking import same_version
 from lora_lab.cluster.order import VARIABLE, Order
 from lora_lab.cluster.relay import Relay, told
-from lora_lab.cluster.trial import Trial
+from lora_lab.cluster.trial import GOING, Trial, outcome_of
 from lora_lab.errors import LabError, not_written
 from lora_lab.runs.lock import RunLock
 from lora_lab.runs.own_files import PRIVATE, read_own
@@ -83,27 +83,48 @@ def _run(order: Order) -> None:
     relay = Relay(order, _say)
     with closing(_Looking(relay)):
         kind = tune.with_resources(_trainable(order), {"cpu": order.cpus, "gpu": gpus})
-        results = _tuner(tune, order, kind).fit()
+        errors = _errors(_restored(tune, order, kind).fit())
+        # Tune writes its state in parts, and not at one stroke: one that was cut off may lack runs.
+        if lost := [id for id, _ in order.runs if id not in errors and not _ended(order, id)]:
+            errors |= _errors(_tuner(tune, order, kind, lost).fit())
     relay.look()
-    for result in results:
-        if result.error is not None:
-            relay.fail(result.config["item"], _reason(result.error))
+    for id, error in errors.items():
+        relay.fail(id, _reason(error))
     for id, _ in order.runs:
         relay.fail(id, "The run has left no word of how it ended.")
     ray.shutdown()
 
 
-def _tuner(tune: Any, order: Order, kind: Any) -> Any:
+def _errors(results: Any) -> dict[str, BaseException]:
+    """Why runs are given up, by their ids."""
+    return {r.config["item"]: r.error for r in results if r.error is not None}
+
+
+def _ended(order: Order, id: str) -> bool:
+    known = outcome_of(order.place, id)
+    return known is not None and known.state != GOING
+
+
+def _restored(tune: Any, order: Order, kind: Any) -> Any:
     """Tune's own, restored where it has been at work in this folder before."""
-    path = str(order.place / TUNE)
+    path, ids = str(order.place / TUNE), [id for id, _ in order.runs]
     if tune.Tuner.can_restore(path):
-        try:
-            return tune.Tuner.restore(path, kind, resume_unfinished=True, resume_errored=True)
-        except Exception as error:  # noqa: BLE001 - the runs know by themselves how far they are
+        try:  # what its state does not say is begun by these ids: the runs know how far they are
+            return tune.Tuner.restore(path, kind, resume_unfinished=True, resume_errored=True,
+                                      param_space=_space(tune, ids))  # fmt: skip
+        except Exception as error:  # noqa: BLE001
             _say(f"Tune's own state cannot be read ({error}); every run is looked at anew.\n")
+    return _tuner(tune, order, kind, ids)
+
+
+def _space(tune: Any, ids: list[str]) -> dict[str, Any]:
+    return {"item": tune.grid_search(ids)}
+
+
+def _tuner(tune: Any, order: Order, kind: Any, ids: list[str]) -> Any:
     return tune.Tuner(
         kind,
-        param_space={"item": tune.grid_search([id for id, _ in order.runs])},
+        param_space=_space(tune, ids),
         tune_config=tune.TuneConfig(reuse_actors=False),
         run_config=tune.RunConfig(
             name=TUNE, storage_path=str(order.place), verbose=0,
