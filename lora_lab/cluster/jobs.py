@@ -25,7 +25,7 @@ from lora_lab.time_limit import limited
 
 API = "4"  # version of the Jobs API that is spoken here
 PATIENCE, WHOLE = 30.0, 300.0  # seconds for a part of an answer, and for all of it
-LATE = (1.0, 2.0, 4.0, 8.0)  # seconds between looks for a job whose answer did not come
+LATE = (1.0, 2.0, 4.0, 8.0)  # seconds between submissions of a job that was not begun
 LARGEST = 2**26  # bytes of one answer; the log comes whole each time
 SUCCEEDED = "SUCCEEDED"
 ENDED = (SUCCEEDED, "FAILED", "STOPPED")
@@ -112,28 +112,28 @@ class Cluster:
         try:
             known = self.look(id)
         except ForgottenError:
-            try:
-                self._ask("POST", "/api/jobs/", asked)
-            except (UnreachableError, RefusedError) as error:
-                known = self._look_for(id, error)
-            else:
-                return
-        if dict(known.about) != dict(about):
+            known = self._begun(id, asked)
+        if known is not None and dict(known.about) != dict(about):
             raise LabError(f"The cluster has another job that is called {id}. Begin the sweep anew "
                            "for a new id.")  # fmt: skip
 
-    def _look_for(self, id: str, error: LabError) -> Job:
-        """A job whose submission failed with `error`, which is raised where there is none.
+    def _begun(self, id: str, asked: Mapping[str, Any]) -> Job | None:
+        """Submit a job: it as the head has it where its answer was none; raises LabError.
 
-        A busy head may take longer to begin a job than anybody waits for its answer.
+        A busy head may begin a job later than anybody waits for its answer, and one that has just
+        started refuses it. Either can be asked again: of one id there is one job.
         """
-        waits = LATE if isinstance(error, UnreachableError) else ()
-        for seconds in (*waits, 0.0):
+        for seconds in (*LATE, None):
             try:
+                self._ask("POST", "/api/jobs/", asked)
+                return None
+            except (UnreachableError, RefusedError) as error:
+                failure = error
+            with suppress(LabError):
                 return self.look(id)
-            except LabError:
+            if seconds is not None:
                 time.sleep(seconds)
-        raise error
+        raise failure
 
     def look(self, id: str) -> Job:
         """How a job stands; raises ForgottenError and other LabErrors."""

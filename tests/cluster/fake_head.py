@@ -14,6 +14,7 @@ class FakeHead:
     def __init__(self):
         self.jobs, self.logs, self.asked = {}, {}, []
         self.answer, self.lose_answer, self.version = None, False, "4"
+        self.unready = 0  # submissions that come before its agent stands
         self.late = 0  # times that a job is not known yet whose submission was not answered
         self.no_answer = None, ""  # in its place: the connection is closed, or what a gateway says
         self.begin = lambda head, id: None  # what a job does as soon as it is submitted
@@ -30,6 +31,9 @@ class FakeHead:
             return 403, "Forbidden: Invalid authentication token"
         if path == "/api/version":
             return 200, json.dumps({"version": self.version, "ray_version": "2.60.0"})
+        if method == "POST" and self.unready and path == "/api/jobs/":
+            self.unready -= 1
+            return 500, "No available agent to submit job, please try again later."
         if method == "POST" and self.late and path == "/api/jobs/":
             self._coming = token, body
             return self.no_answer

@@ -7,7 +7,13 @@ from contextlib import suppress
 
 import pytest
 
-from lora_lab.cluster.jobs import Cluster, ForgottenError, UnreachableError, checked_address
+from lora_lab.cluster.jobs import (
+    Cluster,
+    ForgottenError,
+    RefusedError,
+    UnreachableError,
+    checked_address,
+)
 from lora_lab.errors import ConfigError, LabError
 from tests.cluster.fake_head import TOKEN
 
@@ -155,6 +161,17 @@ def test_an_id_of_another_job_is_refused_and_a_lost_answer_is_none(head):
     cluster.submit("one", "python x", {}, {"sweep": "mine"})  # asked twice, begun once
     with pytest.raises(LabError, match="another job that is called one"):
         cluster.submit("one", "python x", {}, {"sweep": "another"})
+
+
+def test_a_head_that_has_just_started_is_asked_again(head, monkeypatch):
+    monkeypatch.setattr("lora_lab.cluster.jobs.LATE", (0.0, 0.0))
+    head.unready = 2
+    Cluster(head.address).submit("one", "python x", {}, {"sweep": "mine"})
+    assert list(head.jobs) == ["one"]
+    head.unready = 3
+    with pytest.raises(RefusedError, match="No available agent to submit job, please try again"):
+        Cluster(head.address).submit("two", "python x", {}, {"sweep": "mine"})
+    assert list(head.jobs) == ["one"]
 
 
 @pytest.mark.parametrize("says", [(None, ""), (504, "<html>"), (502, "")], ids=str)
