@@ -100,8 +100,9 @@ def run(
     except Exception as error:
         yield from journal.leave(error)
         raise
-    except BaseException:  # the caller is going: saved as well, but nobody listens
-        for _ in journal.leave():
+    except BaseException as error:  # the caller is going, and nobody listens
+        between_steps = isinstance(error, GeneratorExit)  # a signal may have broken into one
+        for _ in journal.leave(save=between_steps):
             continue
         raise
     finally:

@@ -1,6 +1,7 @@
 """A stop at any moment: what was done is saved, and nothing is said to be saved that is not."""
 
 import io
+import itertools
 import signal
 import threading
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.runs.writer import Writer
+from lora_lab.training import loop
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
@@ -31,6 +33,11 @@ from lora_lab.training.time_budget import TimeBudget
 from tests.training.opened import opening
 
 CONFIG = changed(get_preset("known-rank").config, max_steps=30, eval_steps=5)
+
+
+def trained(opening):
+    for _ in run(opening, Controls(opening.config.hyper)):
+        continue
 
 
 def steps(path):
@@ -198,3 +205,25 @@ def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room)
     assert (f"and saved; continue it with lora-lab resume {tmp_path / 'run'}" in said) == room
     assert ("with its adapter saved" in said) != room
     assert (tmp_path / "run" / "adapter").exists()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])  # a second Ctrl-C, Ray's SIGTERM
+@pytest.mark.parametrize("half", ["gradients", "descend"])
+def test_a_signal_that_breaks_into_a_step_saves_no_half_of_it(tmp_path, monkeypatch, half, kind):
+    config = changed(get_preset("digits").config, max_steps=12, eval_steps=6)  # batch by batch
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    trained(New(config, whole))
+    plain, calls = getattr(loop, half), itertools.count(1)
+
+    def broken_into(*arguments):
+        found = plain(*arguments)
+        if next(calls) == 7:
+            raise kind
+        return found
+
+    monkeypatch.setattr(loop, half, broken_into)
+    with pytest.raises(kind):
+        trained(New(config, cut))
+    monkeypatch.undo()
+    trained(Resume.at(cut))
+    assert dict(steps(cut)) == dict(steps(whole))
