@@ -227,3 +227,17 @@ def test_a_signal_that_breaks_into_a_step_saves_no_half_of_it(tmp_path, monkeypa
     monkeypatch.undo()
     trained(Resume.at(cut))
     assert dict(steps(cut)) == dict(steps(whole))
+
+
+def test_a_signal_that_comes_before_the_end_is_saved_leaves_no_end(tmp_path, monkeypatch):
+    def broken_into(self):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Journal, "save", broken_into)
+    with pytest.raises(KeyboardInterrupt):
+        trained(New(CONFIG, tmp_path / "cut"))
+    monkeypatch.undo()
+    assert summary_of(tmp_path / "cut").state == "stopped"
+    trained(Resume.at(tmp_path / "cut"))
+    assert summary_of(tmp_path / "cut").state == "finished"
+    assert latest(tmp_path / "cut").facts["step"] == CONFIG.max_steps

@@ -279,7 +279,7 @@ class Journal:
             details = "".join(traceback.format_exception(error))
             step = self.experiment.step
             self._records.try_write(StateRecord(State.FAILED, step, message, details))
-        self._end(failed)
+        self._end(failed, save)
         if lost:
             raise LabError(message) from error
 
@@ -289,10 +289,10 @@ class Journal:
             for outcome in self.saves.outcomes():
                 self._records.try_write(outcome)
 
-    def _end(self, failed: bool) -> None:
+    def _end(self, failed: bool, saved: bool) -> None:
         if self._only_opened:
             return
-        if self._state not in ENDED:
+        if self._state not in ENDED or (self._incomplete and not saved):
             self._state = State.FAILED if failed else State.STOPPED
         for outcome in self._summarise():
             self._records.try_write(outcome)
