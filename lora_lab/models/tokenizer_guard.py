@@ -25,7 +25,13 @@ CONFIG, MAP, WHOLE = "tokenizer_config.json", "special_tokens_map.json", "tokeni
 PLACES = ("a token", "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
           "mask_token", "additional_special_tokens")  # fmt: skip
 OF_TOKENS = {"content", "lstrip", "rstrip", "single_word", "normalized", "special", "id", "__type"}
+LONGEST_TOKEN = 10_000  # characters of an added one
+LONGEST_PIECE = 2000  # of a vocabulary: of Unigram's, the library goes down a level for each
+LONGEST_SOUGHT = 20_000  # of all regular expressions: the library makes tables for their parts
 LARGEST = 2**27  # bytes of one; the largest vocabularies take 40 million
+TOO_LONG = "{} in it is far longer than any tokenizer has. Download it again."
+OF_PIECES = (".model", ".spm")  # endings of SentencePiece's files
+FIXED = {1: 8, 5: 4}  # bytes of protobuf's numbers that are not in seven bits each
 ADVICE = "Leave the row out, or choose a model with a usual tokenizer."
 
 
@@ -157,10 +163,22 @@ class _Rehearsal:
 
 
 def check_tokens(folder: Path) -> None:
-    """Raise CheckpointError for an added token with a setting that the library does not know: it
-    would write the setting's name, whatever that is, to the standard output."""
+    """Raise CheckpointError for what the library would make far more of than there is.
+
+    An added token with a setting that it does not know: it would write the setting's name,
+    whatever that is, to the standard output. And texts too long for it: it goes down a level for
+    each letter of a piece, until the process ends, and makes tables for each part of an expression.
+    """
+    for path in sorted(folder.iterdir()):
+        if path.suffix in OF_PIECES and _longest_piece(path) > LONGEST_PIECE:
+            raise CheckpointError(f"{path.name}: {TOO_LONG.format('a piece')}")
     for name in (CONFIG, MAP, WHOLE):
-        for token in _tokens(_table(folder / name)) if (folder / name).exists() else ():
+        table = _table(folder / name) if (folder / name).exists() else None
+        if name == WHOLE and table is not None:
+            _check_texts(table)
+        for token in _tokens(table):
+            if len(str(token.get("content", ""))) > LONGEST_TOKEN:
+                raise CheckpointError(f"{name}: {TOO_LONG.format('an added token')}")
             if (unknown := next((key for key in token if key not in OF_TOKENS), None)) is not None:
                 raise CheckpointError(
                     f"{name}: a token in it has the setting {shown(unknown)}, which no tokenizer "
@@ -175,13 +193,74 @@ def _table(file: Path) -> Any:
             table = json.loads(file.read_bytes())
         except (ValueError, RecursionError):  # the library says what is wrong
             return None
-        return {"a token": table.get("added_tokens")} if isinstance(table, dict) else None
+        if not isinstance(table, dict):
+            return None
+        steps = [table.get(name) for name in ("normalizer", "pre_tokenizer", "decoder")]
+        return {"a token": table.get("added_tokens"), "model": table.get("model"), "steps": steps}
     table = read_json(file)
     if file.name == CONFIG:
         return table
     more = table.pop("extra_special_tokens", None)
     found = [inner for inner in table.values() if isinstance(inner, dict)]
     return {**table, "a token": [*found, *(more if isinstance(more, list) else ())]}
+
+
+def _check_texts(table: dict[str, Any]) -> None:
+    """Raise CheckpointError for pieces and expressions of tokenizer.json that are too long."""
+    vocabulary = table.pop("model")
+    vocabulary = vocabulary.get("vocab") if isinstance(vocabulary, dict) else None
+    for piece in vocabulary if isinstance(vocabulary, list | dict) else ():
+        text = piece[0] if isinstance(piece, list) and piece else piece
+        if isinstance(text, str) and len(text) > LONGEST_PIECE:
+            raise CheckpointError(f"{WHOLE}: {TOO_LONG.format('a piece')}")
+    if sum(map(len, _sought(table.pop("steps")))) > LONGEST_SOUGHT:
+        raise CheckpointError(f"{WHOLE}: {TOO_LONG.format('an expression')}")
+
+
+def _sought(value: Any) -> Iterator[str]:
+    """Every regular expression in the steps of a tokenizer."""
+    if isinstance(value, dict):
+        if isinstance(value.get("Regex"), str):
+            yield value["Regex"]
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _sought(inner)
+
+
+def _longest_piece(path: Path) -> int:
+    """Bytes of the longest piece of a SentencePiece model: field 1 of a message of protobuf.
+
+    A file that is no such message, as tiktoken's, has none.
+    """
+    data = path.read_bytes() if path.is_file() else b""
+    at, longest = 0, 0
+    try:
+        while at < len(data):
+            tag, at = _whole(data, at)
+            kind = tag & 7
+            if kind == 0:
+                _, at = _whole(data, at)
+            elif kind in FIXED:
+                at += FIXED[kind]
+            elif kind == 2:
+                length, at = _whole(data, at)
+                longest = max(longest, length) if tag >> 3 == 1 else longest
+                at += length
+            elif kind > 4:  # 3 and 4 are around fields, which are looked at as well
+                return longest
+    except IndexError:
+        pass
+    return longest
+
+
+def _whole(data: bytes, at: int) -> tuple[int, int]:
+    """A whole number in seven bits of each byte, and the place behind it."""
+    value = shift = 0
+    while data[at] & 128:
+        value |= (data[at] & 127) << shift
+        at, shift = at + 1, shift + 7
+    return value | data[at] << shift, at + 1
 
 
 def _tokens(value: Any, place: str = "") -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from lora_lab.apart.client import end_children, pids
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.tokenizer_cost import is_cheap, surely_cheap
 from lora_lab.models.tokenizer_file import open_tokenizer
-from lora_lab.models.tokenizer_guard import guarded
+from lora_lab.models.tokenizer_guard import check_tokens, guarded
 from tests.models.tiny import save, tokenizer
 from tests.spent import processor_seconds
 
@@ -203,3 +203,68 @@ def test_a_pipe_or_a_device_among_the_files_is_refused_by_name(tmp_path, name):
         file.truncate(2**40)
     with pytest.raises(CheckpointError, match=rf"{name}: .*bytes are"):
         open_tokenizer(tmp_path)
+
+
+def piece(text):
+    """A piece of SentencePiece's message, as field 1 of a model."""
+    inner = b"\x0a" + varint(len(text)) + text + b"\x15\0\0\0\0"
+    return b"\x0a" + varint(len(inner)) + inner
+
+
+def varint(value):
+    return bytes([value]) if value < 128 else bytes([value & 127 | 128]) + varint(value >> 7)
+
+
+def unigram(text):
+    return {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0.0], [text, -1.0]]}
+
+
+def added(text):
+    token = {"content": text, "single_word": False, "lstrip": False, "rstrip": False,
+             "normalized": False, "special": False}  # fmt: skip
+    return [{"id": 5, **token}]
+
+
+TOO_LONG = {  # what is far too long → file, what is in it where the text is so long, how long
+    "a piece of Unigram": ("tokenizer.json", lambda n: {"model": unigram("ab" * (n // 2))}, 10**6),
+    "a piece of others": ("tokenizer.json", lambda n: {"model": {"vocab": {"a" * n: 0}}}, 10**4),
+    "a piece of SentencePiece": ("tokenizer.model", lambda n: piece(b"a") + piece(b"a" * n), 10**6),
+    "one behind other fields": (
+        "spiece.model", lambda n: b"\x18\x05\x0b\x0c\x12\x01x\x25abcd" + piece(b"a" * n), 10**4),
+    "an added token": ("tokenizer.json", lambda n: {"added_tokens": added("a" * n)}, 10**5),
+    "an added token beside it": (
+        "tokenizer_config.json",
+        lambda n: {"added_tokens_decoder": {"5": {"content": "a" * n}}}, 10**5),
+    "an expression": (
+        "tokenizer.json", lambda n: {"pre_tokenizer": sought(r"\p{L}" * (n // 5))}, 10**5),
+    "expressions": (
+        "tokenizer.json",
+        lambda n: {"normalizer": {"type": "Sequence", "normalizers": [
+            {"type": "Replace", "pattern": {"Regex": "a" * 100}, "content": ""}] * (n // 100)}},
+        10**5),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOO_LONG)
+def test_what_is_too_long_for_the_library_is_refused_before_it_sees_it(tmp_path, name):
+    file, made, length = TOO_LONG[name]
+    save(tmp_path, "llama")
+    for much, matches in ((length, True), (100, False)):
+        value = made(much)
+        if isinstance(value, dict):
+            told = json.loads((tmp_path / file).read_text())
+            (tmp_path / file).write_text(json.dumps({**told, **value}))
+        else:
+            (tmp_path / file).write_bytes(value)
+        if matches:
+            with pytest.raises(CheckpointError, match=f"^{file}: an? .* is far longer than any"):
+                check_tokens(tmp_path)
+        else:
+            check_tokens(tmp_path)
+
+
+def test_a_file_that_is_no_message_of_sentencepiece_is_left_to_the_library(tmp_path):
+    save(tmp_path, "llama")
+    for text in (b"", b"IQ== 0\nIg== 1\n" * 5000, b"\x0a", b"\xff" * 5000, b"\x0f" + b"a" * 9000):
+        (tmp_path / "tokenizer.model").write_bytes(text)
+        check_tokens(tmp_path)
