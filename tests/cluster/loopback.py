@@ -1,7 +1,8 @@
 """A Ray cluster on loopback alone: every process of it lives in namespaces that end with one kill.
 
 Ray binds to all addresses of a machine whatever it is told, so it gets a network of its own that
-has nothing but `lo`; and a tree of processes of its own, so that none outlives the test.
+has nothing but `lo`; and a tree of processes of its own, so that none outlives the test, or
+whoever runs it.
 """
 
 import importlib.util
@@ -24,11 +25,14 @@ HEAD = (
 )  # fmt: skip
 
 
+TOOLS = ("unshare", "nsenter", "setpriv", "ip", "ps")
+
+
 def why_not():
     """Why no cluster can be had here; "" where one can."""
     if importlib.util.find_spec("ray") is None:
         return "ray is not installed: the extra cluster brings it"
-    if missing := [name for name in ("unshare", "nsenter", "ip", "ps") if not shutil.which(name)]:
+    if missing := [name for name in TOOLS if not shutil.which(name)]:
         return f"{', '.join(missing)}: not installed"
     tried = subprocess.run(["unshare", "-n", "-p", "-f", "--mount-proc", "true"], check=False,
                            capture_output=True)  # fmt: skip
@@ -45,7 +49,9 @@ class Loopback:
 
     def start(self):
         self._folder = Path(tempfile.mkdtemp(prefix="ray"))  # sockets want short names
-        holder = ["unshare", "-n", "-p", "-f", "--kill-child", "--mount-proc", "sleep", "infinity"]
+        # the last process of it ends with the first, and that with us, however we end
+        holder = ["setpriv", "--pdeathsig", "KILL", "unshare", "-n", "-p", "-f", "--kill-child",
+                  "--mount-proc", "sleep", "infinity"]  # fmt: skip
         self._outer = subprocess.Popen(holder, stdout=subprocess.DEVNULL)
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children")
         self._inner = wait_until(lambda: children.read_text().split())[0]

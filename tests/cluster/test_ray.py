@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lora_lab.cluster.driver import TUNE
 from lora_lab.cluster.trial import GOING, RUNS, outcome_of
 from lora_lab.runs.listing import resumable
 from lora_lab.runs.lock import is_live
@@ -23,7 +24,8 @@ pytestmark = [
 ]
 PATIENCE = 300  # seconds for whatever a busy machine has to start
 # Long enough to be met in its middle, and saved all the time.
-RUNS_OF_IT = ("--preset", "digits", "--rank", "1,2,4", "--seeds", "2", "--steps", "1200",
+STEPS = 4000
+RUNS_OF_IT = ("--preset", "digits", "--rank", "1,2,4", "--seeds", "2", "--steps", f"{STEPS}",
               "--autosave", "0.2")  # fmt: skip
 
 
@@ -59,35 +61,49 @@ def ended(process, code=0):
     return (json.loads(out) if code == 0 else None), err
 
 
+def going_on(sent):
+    """Whether who sent a sweep still follows it; where they gave up, fails with their words."""
+    assert sent.poll() is None, sent.communicate()[1]
+    return True
+
+
 def begun(sent, over):
-    """The folder of the sweep that is being sent; where it gave up, this fails with its words."""
-
-    def look():
-        assert sent.poll() is None, sent.communicate()[1]
-        return next((over / "cluster").glob("*"), None)
-
-    return wait_until(look, PATIENCE)
+    """The folder of the sweep that is being sent."""
+    return wait_until(lambda: going_on(sent) and next((over / "cluster").glob("*"), None), PATIENCE)
 
 
 def figures(rows):
     return {(row["rank"], row["seed"]): (row["best"], row["steps"], row["state"]) for row in rows}
 
 
-def in_middle(place):
-    """The item of a run that has saved, is trained and is not near its end; None: none now."""
-    for path in sorted((place / "outcomes").glob("*.json")):
-        known = outcome_of(place, path.stem)
-        run = place / RUNS / known.run
-        at = resumable(run) if known.state == GOING else None
-        if at is not None and at < 900 and is_live(run):
-            return path.stem
-    return None
+def saved_at(place, item, steps=STEPS):
+    """The step that a run was saved at which is trained now, and not near its end; or None."""
+    known = outcome_of(place, item)
+    run = place / RUNS / known.run
+    at = resumable(run) if known.state == GOING else None
+    return at if at is not None and at < steps / 2 and is_live(run) else None
+
+
+def in_middle(place, steps=STEPS):
+    """The item of such a run; None: none now."""
+    items = sorted(path.stem for path in (place / "outcomes").glob("*.json"))
+    return next((item for item in items if saved_at(place, item, steps) is not None), None)
+
+
+def met(sent, place, steps=STEPS):
+    return wait_until(lambda: going_on(sent) and in_middle(place, steps), PATIENCE)
 
 
 def forget_owners(place):
     """Numbers of processes from before: another cluster gives them to others."""
     for path in (place / RUNS).glob("*/owner.json"):
         path.unlink()
+
+
+def tear(place):
+    """The newest state of Tune's as where it was being written when the power went."""
+    newest = max((place / TUNE).glob("experiment_state-*.json"))
+    newest.write_bytes(newest.read_bytes()[:-100])
 
 
 def pid_of(place, item):
@@ -99,14 +115,32 @@ def pid_of(place, item):
         return ""
 
 
-def all_losses(home):
-    """Every validation of every run here, by settings: what was lost and made again is one."""
+def one_killed(cluster, place):
+    """A run whose process was killed in its middle, and how often it had been resumed before."""
+    item = in_middle(place)
+    pid = pid_of(place, item) if item else ""
+    if not pid or not cluster.kill_inside([pid], signal.SIGSTOP):
+        return None
+    # it stands still: what is seen of it now is so when it dies
+    resumed = metrics(place, item).count("ResumedRecord")
+    if saved_at(place, item) is None or pid_of(place, item) != pid:
+        cluster.kill_inside([pid], signal.SIGCONT)
+        return None
+    assert cluster.kill_inside([pid])
+    return item, resumed
+
+
+def metrics(place, item):
+    return Path(place / RUNS / outcome_of(place, item).run / "metrics.jsonl").read_text()
+
+
+def all_losses(rows):
+    """Every validation of these runs here, by settings: what was lost and made again is one."""
     found = {}
-    for run in (home / "runs").iterdir():
-        config = json.loads((run / "config.json").read_text())["config"]
-        rows = [r for r in read_metrics(run / "metrics.jsonl") if r["record"] == "EvalRecord"]
-        found[config["hyper"]["rank"], config["seed"]] = {
-            (r["step"], r["enabled"]): r["loss"] for r in rows
+    for row in rows:
+        records = read_metrics(Path(row["run"]) / "metrics.jsonl")
+        found[row["rank"], row["seed"]] = {
+            (r["step"], r["enabled"]): r["loss"] for r in records if r["record"] == "EvalRecord"
         }
     return found
 
@@ -119,57 +153,44 @@ def test_trials_driver_and_head_may_be_killed(tmp_path, cluster):
     sent = torn.begin(*RUNS_OF_IT, "--cluster", ADDRESS)
     place = begun(sent, tmp_path / "over")
     # the driver
-    wait_until(lambda: in_middle(place), PATIENCE)
+    met(sent, place)
     assert cluster.kill_inside(cluster.pids("lora_lab.cluster.driver"))
     _, words = ended(sent, 1)
     assert re.search(r"ended early: .*exit code (137|-9).*--restore", words, re.S), words
     wait_until(lambda: not any(map(is_live, (place / RUNS).iterdir())), PATIENCE)
     restored = torn.begin("--continue", torn.sweep.name, "--restore")
-    wait_until(lambda: in_middle(place), PATIENCE)  # in the job that continues
+    met(restored, place)  # in the job that continues
     # the head, and with it whoever watches from inside its network
     cluster.kill()
     restored.communicate()
     forget_owners(place)
+    tear(place)
     cluster.start()
     _, words = ended(torn.begin("--continue", torn.sweep.name), 1)
     assert f"has forgotten the job {place.name}-2; its files are in {place} there" in words
     last = torn.begin("--continue", torn.sweep.name, "--restore")
     # one trial, which Ray begins again behind those that wait
-    item, resumed = wait_until(lambda: one_killed(cluster, place), PATIENCE)
+    item, resumed = wait_until(lambda: going_on(last) and one_killed(cluster, place), PATIENCE)
     rows, _ = ended(last)
     assert metrics(place, item).count("ResumedRecord") > resumed
     assert figures(rows) == figures(wanted)
-    seen = all_losses(torn.home)
-    for settings, losses in all_losses(calm.home).items():  # what resumes measures once more
+    seen = all_losses(rows)
+    for settings, losses in all_losses(wanted).items():  # what resumes measures once more
         assert losses.items() <= seen[settings].items()
-    for run in (torn.home / "runs").iterdir():
-        assert (run / "adapter").is_dir()
+    for row in rows:
+        assert (Path(row["run"]) / "adapter").is_dir()
     # nothing that was written anywhere has the token
     for path in [*tmp_path.rglob("*.json"), *tmp_path.rglob("*.log")]:
         assert TOKEN not in path.read_text("utf-8", "replace")
 
 
-def one_killed(cluster, place):
-    """A run whose process was killed in its middle, and how often it had been resumed before."""
-    item = in_middle(place)
-    if item is None:
-        return None
-    resumed = metrics(place, item).count("ResumedRecord")
-    pid = pid_of(place, item)
-    killed = bool(pid) and cluster.kill_inside([pid])
-    return (item, resumed) if killed and outcome_of(place, item).state == GOING else None
-
-
-def metrics(place, item):
-    return Path(place / RUNS / outcome_of(place, item).run / "metrics.jsonl").read_text()
-
-
 def test_a_sweep_is_stopped_and_watched_again(tmp_path, cluster):
     person = Person(cluster, tmp_path / "me")
-    sent = person.begin("--preset", "digits", "--rank", "1", "--steps", "100000",
-                        "--autosave", "0.1", "--cluster", ADDRESS)  # fmt: skip
+    sent = person.begin("--preset", "digits", "--rank", "1", "--steps", "10000000", "--eval-steps",
+                        "1000", "--autosave", "0.1", "--cluster", ADDRESS)  # fmt: skip
     place = begun(sent, tmp_path / "over")
-    item = wait_until(lambda: in_middle(place), PATIENCE)
+    item = met(sent, place, 10000000)
+    assert cluster.pids("ray::ResourceTrainable")
     cluster.kill_inside(cluster.pids("lora_lab sweep"), signal.SIGINT)  # Ctrl-C lets go
     _, words = ended(sent, 130)
     assert f"it continues there; lora-lab sweep --continue {person.sweep} shows it again" in words
