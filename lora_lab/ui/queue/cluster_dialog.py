@@ -49,7 +49,10 @@ class ClusterDialog(QDialog):
         self.check_button.setToolTip(tr("Asks the head, and its python for its version of the lab"))
         self.send_button = self._button("", self.send_requested.emit)
         self.send_button.setToolTip(
-            tr("What waits and has not begun; a search chooses here, one run after another")
+            tr(
+                "What waits and has not begun. A search chooses here, one run after another: "
+                "to a cluster goes a grid"
+            )
         )
         self.answer = TextLabel(wordWrap=True)
         self.sweeps = Combo()
