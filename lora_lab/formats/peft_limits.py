@@ -16,8 +16,8 @@ from lora_lab.adapters.weights import AdapterWeights, ExpertName, LayerWeights
 from lora_lab.beyond_peft import beyond_peft, renamed, renames
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.peft_parameters import is_expert, stacks_of
+from lora_lab.models.base import config_values
 from lora_lab.models.skeleton import skeletons
-from lora_lab.models.strict_json import read_json
 
 # Model types whose targets PEFT rewrites: last word of a target → the parameter that it becomes.
 FUSED = {"gate_proj": "gate_up_proj", "up_proj": "gate_up_proj", "down_proj": "down_proj"}
@@ -107,11 +107,11 @@ def model_type(weights: AdapterWeights) -> str:
 
 
 def _config(weights: AdapterWeights) -> dict[str, Any]:
-    """config.json of the base; {} where it has none that can be read."""
+    """config.json of the base; {} where it has none that can be read: an adapter names any."""
     base = Path(weights.base) if weights.base else None
     try:
         if base is not None and (base / "config.json").is_file():
-            return read_json(base / "config.json", infinite=True)
+            return config_values(base)
     except (CheckpointError, OSError):  # a base that nobody can read is refused elsewhere
         pass
     return {}

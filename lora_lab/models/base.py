@@ -191,7 +191,7 @@ def config_values(path: Path) -> dict[str, Any]:
                 "that has it, or a file of weights."
             )
         return {}
-    values = read_json(folder / "config.json", 2**20)
+    values = read_json(folder / "config.json", 2**20, infinite=True)
     if "model_type" in values:
         plain = {key: value for key, value in values.items() if key != "quantization_config"}
         check_config(plain, "config.json")

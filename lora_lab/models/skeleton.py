@@ -21,7 +21,9 @@ from torch import nn
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.frame import BUILDING
+from lora_lab.models.hf_config import DEEPEST, check_counts
 from lora_lab.models.key_map import Source, renamed, sources_of
+from lora_lab.time_limit import limited
 
 # Classes that a folder is opened as when its own does not have an adapter's modules, by the word
 # that PEFT keeps for the task.
@@ -38,6 +40,14 @@ OTHERS = (
     "MODEL_FOR_MASKED_LM_MAPPING", "MODEL_FOR_PRETRAINING_MAPPING",
 )  # fmt: skip
 TIE = "tie_word_embeddings"
+SECONDS = 10.0  # to lay one out; the largest models of today take two
+
+
+class _Endless(CheckpointError):
+    """A config of which more is made than any model has."""
+
+    def __init__(self) -> None:
+        super().__init__("config.json: to lay the model out takes far too long. Choose another.")
 
 
 @dataclass
@@ -105,9 +115,11 @@ def skeletons(
 ) -> Iterator[Skeleton]:
     """What the config `values` can be opened as, the likeliest first, filled with tensors `keys`.
 
-    Nothing where transformers cannot build it.
+    Nothing where transformers cannot build it. Raises CheckpointError where it would have more
+    layers than there are tensors, or takes too long.
     """
     keys = tuple(keys)
+    check_counts(dict(values), len(keys) or DEEPEST, "config.json")
     seen = set()
     for kind, config in _classes(values, task_type):
         if kind in seen:
@@ -232,6 +244,9 @@ def _built(kind: Any, config: Any) -> Any:
         try:
             for context in kind.get_init_context(torch.float32, False, False, None):
                 contexts.enter_context(context)
-            return kind(deepcopy(config))
+            with limited(SECONDS, _Endless):
+                return kind(deepcopy(config))
+        except _Endless:
+            raise
         except Exception:  # noqa: BLE001, a class that cannot be built is none that fits
             return None

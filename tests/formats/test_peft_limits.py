@@ -1,6 +1,7 @@
 """What PEFT computes otherwise is refused, and only that: shown by PEFT on the real modules."""
 
 import copy
+import json
 import warnings
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from lora_lab.adapters.kinds import kind_or_none
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.beyond_peft import REFUSED, STATE_SPACE
 from lora_lab.errors import ExportError
-from lora_lab.formats import peft
+from lora_lab.formats import peft, peft_limits
 from lora_lab.formats.peft_limits import EXPERTS, FUSED, STACKED, limits
 from lora_lab.formats.verify import export
 from lora_lab.workshop.merge_base import write_merged
@@ -294,3 +295,26 @@ def test_torchs_own_attention_is_such_a_network():
     fresh = inject(Attending(), rank=2, targets=["out"])["out"]
     fresh.merge()
     assert fresh.layer_weights().called, "a merge reads the weight too, which says nothing"
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"num_hidden_layers": 20_000},
+        {"attn_implementation": "some/kernel"},
+        {"auto_map": {"a": "b"}},
+    ],
+    ids=["layers", "kernel", "code"],
+)
+def test_a_base_that_an_adapter_names_is_checked_before_it_is_laid_out(tmp_path, monkeypatch, more):
+    laid_out = []
+    monkeypatch.setattr(peft_limits, "skeletons", lambda *asked: laid_out.append(asked) or ())
+    told = {"model_type": "mixtral", "hidden_size": 8, "num_hidden_layers": 1}
+    layer = LayerWeights(
+        "model.layers.0.self_attn.q_proj", torch.ones(2, 4), torch.ones(4, 2), 2.0, 1.0
+    )
+    weights = AdapterWeights("lora", (layer,), base=str(tmp_path))
+    for values in (told, {**told, **more}):
+        (tmp_path / "config.json").write_text(json.dumps(values))
+        assert not limits(weights)
+    assert len(laid_out) == 1

@@ -5,6 +5,8 @@ import torch
 import transformers as T
 from torch import nn
 
+from lora_lab.errors import CheckpointError
+from lora_lab.models import skeleton
 from lora_lab.models.key_map import converted, restored
 from lora_lab.models.skeleton import config_of, own_skeleton, skeletons
 from tests.workshop.families import MODELS, saved
@@ -93,3 +95,30 @@ def _file(folder):
     import safetensors.torch
 
     return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+SMALL = {"vocab_size": 8, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 1,
+         "num_key_value_heads": 1}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"model_type": "llama", **SMALL, "num_hidden_layers": 500},
+        {"model_type": "llava", "text_config": {**SMALL, "num_hidden_layers": 500}},
+    ],
+    ids=["a model of text", "a part of a model"],
+)
+@pytest.mark.parametrize("keys", [["a", "b"], []], ids=["few tensors", "tensors unknown"])
+def test_more_layers_than_tensors_are_not_laid_out(values, keys, monkeypatch):
+    if not keys:
+        monkeypatch.setattr(skeleton, "DEEPEST", 400)
+    with pytest.raises(CheckpointError, match=r"num_hidden_layers is 500, and there are"):
+        next(skeletons(values, keys))
+
+
+def test_what_takes_far_too_long_to_lay_out_is_given_up_and_no_other_class_is_tried(monkeypatch):
+    monkeypatch.setattr(skeleton, "SECONDS", 0.0)
+    values = {"model_type": "llama", **SMALL, "num_hidden_layers": 300}
+    with pytest.raises(CheckpointError, match="takes far too long"):
+        next(skeletons(values, ["x"] * 900))
