@@ -191,6 +191,19 @@ def test_too_many_files_and_too_small_a_disk_are_refused(tmp_path, monkeypatch):
         unpack(path, tmp_path / "runs")
 
 
+@pytest.mark.parametrize("case", ["entries", "bytes"])
+def test_a_directory_of_too_many_entries_is_refused_before_a_list_is_made_of_it(
+    case, tmp_path, monkeypatch
+):
+    path = write(tmp_path / "x.zip", *((f"run/{n}", b"") for n in range(50)))
+    limit = {"entries": ("MOST_FILES", 20), "bytes": ("DIRECTORY", 2000)}[case]
+    monkeypatch.setattr(archive, *limit)
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
+    with pytest.raises(LabError, match="lists more files than a run can have"):
+        unpack(path, tmp_path / "runs")
+    assert not list((tmp_path / "runs").iterdir())
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.9])
 def test_a_torn_zip_leaves_nothing(keep, tmp_path):
     folder = RunFolder.create(tmp_path, "a")
