@@ -31,6 +31,7 @@ from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.chunked_loss import CHUNK, chunked_cross_entropy
 from lora_lab.tasks.generating import generated
 from lora_lab.tasks.lm_head import AGREE, AGREE_HALF, Head
+from lora_lab.tasks.padding import onto
 from lora_lab.tasks.shared_prefix import as_mask, check_shared, groups, laid
 from lora_lab.tasks.text import Encoded, Texts, TextTask, mean_over_targets
 from lora_lab.tasks.token_scores import scored, token_figures
@@ -273,7 +274,7 @@ class CausalLmTask(TextTask):
             if not prefix:
                 yield self._collated(examples, rows)
                 continue
-            row = [torch.from_numpy(x).to(self.device) for x in laid(prefix, texts)]
+            row = [onto(self.device, x) for x in laid(prefix, texts)]
             ids, places, seen, positions, targets = row
             yield TokenPart(ids[None], places[None], positions, targets, (), seen)
 
@@ -298,7 +299,7 @@ class CausalLmTask(TextTask):
         targets = ids.reshape(-1)[supervised]
         tensors = (ids, places if packed else None, supervised - 1, targets)
         return TokenPart(
-            *(None if t is None else torch.from_numpy(t).to(self.device) for t in tensors),
+            *(None if t is None else onto(self.device, t) for t in tensors),
             lengths=[[len(example.ids) for example in row] for row in found],
         )
 

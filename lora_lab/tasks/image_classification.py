@@ -30,6 +30,7 @@ from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.class_order import ordered
 from lora_lab.tasks.confusion import Tally
 from lora_lab.tasks.net_of_file import open_net, wanted_images
+from lora_lab.tasks.padding import onto
 from lora_lab.tasks.pretrained import PretrainedTask, needs
 from lora_lab.tasks.retention import RetentionSet, chosen
 from lora_lab.tasks.wrong_answers import WrongAnswers, wrong_answers
@@ -200,7 +201,7 @@ class ImageClassificationTask(PretrainedTask):
 
     def batches(self, batch_size: int, seed: int, skip: int = 0) -> Iterator[Batch]:
         for rows in batch_order(np.ones(self.rows), batch_size, seed, "shuffled", 1, skip):
-            at = torch.from_numpy(np.asarray(rows)).to(self.labels.device)
+            at = onto(self.labels.device, np.asarray(rows))
             yield self._inputs(self.images.index_select(0, at)), self.labels.index_select(0, at)
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:

@@ -7,7 +7,10 @@ that gives the model's own logits is tried out once; where it does not, the mode
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from functools import cache, wraps
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -18,6 +21,8 @@ from lora_lab.tasks.trunk import Lengths, Trunk
 
 AGREE = 1e-3  # of the largest logit: float32 rounds by 1e-6, bfloat16 by 4e-3
 AGREE_HALF = 2e-2
+
+_packed: ContextVar[bool | None] = ContextVar("packed", default=None)
 
 
 class Head:
@@ -40,7 +45,7 @@ class Head:
         """
         trunk = self.trunks.get(model) if lengths else None
         around = trunk.standing_in(inputs["input_ids"], lengths) if trunk else nullcontext()
-        with around:
+        with around, _told("position_ids" in inputs):
             return model.base_model(**inputs, use_cache=False, return_dict=True).last_hidden_state
 
     def logits(self, model: Any, hidden: torch.Tensor) -> torch.Tensor:
@@ -75,3 +80,34 @@ class Head:
 def _number(config: Any, name: str) -> float:
     value = getattr(config, name, None)
     return float(value) if isinstance(value, int | float) else 1.0
+
+
+@contextmanager
+def _told(packed: bool) -> Iterator[None]:
+    """Within, transformers is told whether rows hold several texts; it would ask the device."""
+    _let_it_be_told()
+    token = _packed.set(packed)
+    try:
+        yield
+    finally:
+        _packed.reset(token)
+
+
+@cache
+def _let_it_be_told() -> None:
+    from transformers import masking_utils
+
+    name = "find_packed_sequence_indices"
+    asking = getattr(masking_utils, name, None)
+    if asking is None:  # of another version
+        return
+
+    @wraps(asking)
+    def texts(position_ids: torch.Tensor) -> torch.Tensor | None:  # (rows, tokens) of numbers
+        packed = _packed.get()
+        if packed is None:
+            return asking(position_ids)
+        follows = torch.diff(position_ids, prepend=position_ids[:, :1] - 1) == 1
+        return (~follows).cumsum(-1) if packed else None
+
+    setattr(masking_utils, name, texts)

@@ -15,6 +15,7 @@ from lora_lab.data.masking import Gaps, encode_maskable
 from lora_lab.models.row_probe import known_tokens
 from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.padded import PaddedTask
+from lora_lab.tasks.padding import onto
 from lora_lab.tasks.text import Encoded, Texts
 
 
@@ -119,4 +120,4 @@ class MaskedLmTask(PaddedTask[GappedPart]):
             [replace(e, ids=ids) for e, (ids, _) in zip(examples, gaps, strict=True)]
         )
         tensors = (positions, wanted[positions])
-        return GappedPart(inputs, *(torch.from_numpy(t).to(self.device) for t in tensors))
+        return GappedPart(inputs, *(onto(self.device, t) for t in tensors))

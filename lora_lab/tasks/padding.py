@@ -72,7 +72,13 @@ class Padding:
 def inputs_of(rows: Rows, device: torch.device | None = None) -> dict[str, torch.Tensor]:
     """Rows as transformers' models take them."""
     names = {"input_ids": rows.ids, "attention_mask": rows.seen, "token_type_ids": rows.types}
-    return {k: torch.from_numpy(v).to(device) for k, v in names.items() if v is not None}
+    return {k: onto(device, v) for k, v in names.items() if v is not None}
+
+
+def onto(device: torch.device | None, array: np.ndarray) -> torch.Tensor:
+    """`array` as a tensor there. CUDA has read it by then, and is not waited for."""
+    sent = device is not None and device.type == "cuda"
+    return torch.from_numpy(array).to(device, non_blocking=sent)
 
 
 def fitted(

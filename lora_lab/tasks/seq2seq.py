@@ -20,7 +20,7 @@ from lora_lab.sampling import AS_ROWS, CHAT, GREEDY, Sampling
 from lora_lab.tasks.base import Evaluation, never
 from lora_lab.tasks.generating import generated
 from lora_lab.tasks.padded import PaddedTask
-from lora_lab.tasks.padding import Padding
+from lora_lab.tasks.padding import Padding, onto
 from lora_lab.tasks.text import Encoded, Texts, mean_over_targets
 from lora_lab.tasks.token_scores import check_own_loss
 
@@ -131,7 +131,7 @@ class Seq2SeqTask(PaddedTask[AnsweredPart]):
         positions = np.flatnonzero(labels != NONE)
         tensors = (labels, positions, labels.reshape(-1)[positions])
         inputs = self.side_by_side([e.source for e in examples])
-        return AnsweredPart(inputs, *(torch.from_numpy(t).to(self.device) for t in tensors))
+        return AnsweredPart(inputs, *(onto(self.device, t) for t in tensors))
 
     def _mean(self, model: nn.Module, part: AnsweredPart, smoothing: float = 0.0) -> torch.Tensor:
         given = _decoder_inputs(model, part.labels)

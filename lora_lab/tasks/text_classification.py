@@ -18,6 +18,7 @@ from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.confusion import Tally
 from lora_lab.tasks.padded import PaddedTask
+from lora_lab.tasks.padding import onto
 from lora_lab.tasks.text import Encoded, Texts
 
 
@@ -78,5 +79,5 @@ class TextClassificationTask(PaddedTask[LabelledPart]):
     def collated(self, texts: Texts, rows: np.ndarray) -> LabelledPart:
         """These rows of `texts` as one part."""
         assert texts.labels is not None, "texts to classify have labels"
-        labels = torch.from_numpy(texts.labels[rows]).to(self.device)
+        labels = onto(self.device, texts.labels[rows])
         return LabelledPart(self.side_by_side([texts.examples[i] for i in rows]), labels)

@@ -15,6 +15,7 @@ from lora_lab.data.tags import are_entities, encode_tags, entities
 from lora_lab.tasks.base import Evaluation
 from lora_lab.tasks.class_loss import ClassLoss
 from lora_lab.tasks.confusion import Tally
+from lora_lab.tasks.padding import onto
 from lora_lab.tasks.text import Encoded, Texts
 from lora_lab.tasks.text_classification import TextClassificationTask
 
@@ -103,5 +104,5 @@ class TokenClassificationTask(TextClassificationTask):
         tags = self.padding.grid([np.where(e.supervised, e.tags, -1) for e in examples], -1)
         positions = np.flatnonzero(tags >= 0)
         tensors = (positions, tags.reshape(-1)[positions])
-        places, labels = (torch.from_numpy(t).to(self.device) for t in tensors)
+        places, labels = (onto(self.device, t) for t in tensors)
         return TaggedPart(self.side_by_side(examples), places, labels)

@@ -13,6 +13,8 @@ class FusedAdamW(torch.optim.AdamW):
     Beside the adapters of a small net torch's own bookkeeping takes longer than the kernels.
     """
 
+    found_inf: torch.Tensor | None = None  # of float32; where it is 1 a step changes nothing
+
     def __init__(self, params: Any, **settings: Any) -> None:
         super().__init__(params, fused=True, **settings)
 
@@ -32,7 +34,11 @@ class FusedAdamW(torch.optim.AdamW):
             self._init_group(group, [], [], [], [], [], [])
         states = [self.state[p] for p in moving]
         steps = [state["step"] for state in states]
-        torch._foreach_add_(steps, 1)
+        found = self.found_inf
+        if found is None:
+            torch._foreach_add_(steps, 1)
+        else:  # a list, since a tensor alone is asked for its number
+            torch._foreach_add_(steps, [1 - found] * len(steps))
         beta1, beta2 = group["betas"]
         torch._fused_adamw_(
             moving,
@@ -48,4 +54,5 @@ class FusedAdamW(torch.optim.AdamW):
             eps=group["eps"],
             amsgrad=False,
             maximize=False,
+            found_inf=found,
         )

@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import torch
 
+from lora_lab.rules import schedule_factor
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import set_rates
 
 
+def rate_of(experiment: Experiment, step: int) -> float:
+    """The learning rate of the step that follows `step`, by the schedule of its stage."""
+    begin, end = experiment.stage
+    factor = schedule_factor(experiment.config, step - begin, end - begin)
+    return experiment.hyper.learning_rate * factor
+
+
 def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
     """Of all gradients together; not finite if one of them is not."""
-    if not (held := gradients_of(optimizer)):
-        return 0.0
+    return norm_of(held).item() if (held := gradients_of(optimizer)) else 0.0
+
+
+def norm_of(gradients: list[torch.Tensor]) -> torch.Tensor:
+    """The same on their device, of float64."""
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
-    norms = torch.stack(torch._foreach_norm(held))
-    return norms.double().norm().item()
+    return torch.stack(torch._foreach_norm(gradients)).double().norm()
 
 
 def descend(experiment: Experiment, learning_rate: float, norm: float) -> None:
@@ -27,6 +37,21 @@ def descend(experiment: Experiment, learning_rate: float, norm: float) -> None:
         ramp.before_step()
     optimizer.step()
     experiment.ramps = [ramp for ramp in experiment.ramps if ramp.after_step()]
+
+
+def descend_unread(experiment: Experiment, learning_rate: float, norm: torch.Tensor) -> None:
+    """`descend` by a `norm` that stays on the device, to the bit; without ramps.
+
+    The gradients of a step that is not applied may be anything.
+    """
+    optimizer = experiment.optimizer
+    if limit := experiment.max_grad_norm:
+        held = gradients_of(optimizer)
+        cut = torch.full_like(norm, limit) / norm  # limit / norm is 1 / norm times it
+        cut = torch.where(norm > limit, cut, 1.0)
+        torch._foreach_mul_(held, cut.to(held[0].dtype))
+    set_rates(optimizer, learning_rate)
+    optimizer.step()
 
 
 def gradients_of(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

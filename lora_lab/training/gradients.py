@@ -88,6 +88,16 @@ def gradients(experiment: Experiment, batch: Any, group: Group | None = None) ->
         experiment.accumulation *= 2
 
 
+def unread_gradients(experiment: Experiment, batch: Any) -> torch.Tensor:
+    """`gradients` in one process, without waiting for the device: the loss stays there, of float64.
+
+    It may be not finite, and the gradients are still multiplied by the loss scale. What goes wrong
+    is raised as it comes.
+    """
+    experiment.optimizer.zero_grad(set_to_none=True)
+    return _accumulate(experiment, batch, True, 0, None, read=False)[0].loss
+
+
 def free(experiment: Experiment) -> None:
     """Let go of gradients and of what the device keeps for later."""
     experiment.optimizer.zero_grad(set_to_none=True)
@@ -108,15 +118,21 @@ def _not_finite(experiment: Experiment, batch: Any) -> Any:
 
 
 def _accumulate(
-    experiment: Experiment, batch: Any, alone: bool, passes: int, spare: Any
+    experiment: Experiment,
+    batch: Any,
+    alone: bool,
+    passes: int,
+    spare: Any,
+    read: bool = True,
 ) -> tuple[Share, Any]:
     """Add up the gradients of the parts of `batch`; None is one without a row.
 
     At least as many `passes` as are asked for are made: those beyond the parts count nothing, and
     where there is no row they look at some of `spare`.
     """
-    task, model, value = experiment.task, experiment.model, 0.0
+    task, model = experiment.task, experiment.model
     part: Any = None
+    value: Any = 0.0
     parts = () if batch is None else task.parts(batch, experiment.accumulation)
     if alone and not parts:
         raise NoTargets
@@ -130,8 +146,8 @@ def _accumulate(
                 "forward pass is detached, or none of the targets requires a gradient. Change the "
                 "model's code, or take other targets."
             )
-        value += share * loss.item()  # on an accelerator this waits for the device
-        if not math.isfinite(value) and not passes:
+        value += share * (loss.item() if read else loss.detach().double())  # item() waits for it
+        if read and not math.isfinite(value) and not passes:
             break
         (loss if slope == 1 else slope * loss).backward()
     for _ in range(passes - len(parts)):

@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from lora_lab.errors import Cancelled
 from lora_lab.progress import Report, silent
 from lora_lab.records import NewsRecord, Record, State, StepRecord
-from lora_lab.rules import schedule_factor
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.controls import Controls
-from lora_lab.training.descent import descend, gradient_norm
+from lora_lab.training.descent import descend, gradient_norm, rate_of
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
+from lora_lab.training.in_flight import InFlight
 from lora_lab.training.learning_check import learning_problems
 from lora_lab.training.measure.at_opening import Known
 from lora_lab.training.optim import Stage
@@ -65,7 +65,7 @@ def train(
     pace = Pace(experiment, share)
     server = Server(experiment, controls, serve_after_training, live, folder, before_edit, save)
     server.turns = turns
-    last_norm = math.nan  # of the last finite gradient
+    flight = InFlight(experiment, controls, live, alone=group is None and not turns)
     yield from server.open(known or Known(), report)
     if server.ended:
         return
@@ -76,13 +76,12 @@ def train(
         if experiment.step >= experiment.stage.end:  # training on after the end: another stage
             more = controls.take_further() or config.max_steps
             experiment.stage = Stage(experiment.step, experiment.step + more)
-        begin, end = experiment.stage
+        end = experiment.stage.end
         if server.state is not State.RUNNING:
             yield server.enter(State.RUNNING)
 
         began = time.perf_counter()
-        factor = schedule_factor(config, experiment.step - begin, end - begin)
-        learning_rate = experiment.hyper.learning_rate * factor
+        learning_rate = rate_of(experiment, experiment.step)
         try:
             batch = experiment.batches.take(lambda: controls.stopping or controls.paused)
         except Cancelled:
@@ -98,9 +97,9 @@ def train(
             continue
         norm = gradient_norm(optimizer) if math.isfinite(loss) else math.nan
         if not math.isfinite(norm):
-            yield from server.pause_not_finite(part, loss, last_norm)
+            yield from server.pause_not_finite(part, loss, flight.norm)
             continue
-        last_norm = norm
+        flight.norm = norm
         if copies.due(began):  # these very tensors have just given a finite loss and gradient
             with copies:
                 server.last_good = Snapshot(experiment)
@@ -134,6 +133,7 @@ def train(
                 continue
         if finished:
             yield from server.finish()
+        yield from flight.ahead(server.state is State.RUNNING and not server.stale)
     yield from server.serve_last()
 
 

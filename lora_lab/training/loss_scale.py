@@ -52,6 +52,15 @@ class LossScale:
         """Around a loss whose backward pass will begin at `slope`: some gradients are made then."""
         return backward_from(slope) if self.active else nullcontext()
 
+    def room(self) -> int:
+        """Steps that the scale is certain to stay for, unless a gradient overflows."""
+        return INTERVAL - 1 - self.good
+
+    def divide(self, gradients: list[torch.Tensor]) -> None:
+        """By the scale, in place; whether they are finite is left to whoever takes their norm."""
+        if self.active:
+            torch._foreach_mul_(gradients, 1 / self.scale)
+
     @torch.no_grad()
     def fits(self, loss: float, gradients: list[torch.Tensor]) -> bool:
         """Divide a step's gradients by the scale, in place; whether that is how they are to be.

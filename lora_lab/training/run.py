@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lora_lab.config import RULES, Origin, RunConfig
 from lora_lab.errors import LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.progress import Report, silent
-from lora_lab.records import CancelledRecord, FolderRecord, Look, NewsRecord, Record, StateRecord
+from lora_lab.records import (
+    CancelledRecord,
+    FolderRecord,
+    Look,
+    NewsRecord,
+    Record,
+    StateRecord,
+    StepRecord,
+)
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import changes, recorded_layers, with_whole_paths
@@ -89,9 +97,18 @@ def run(
             folder=lambda: journal.folder, before_edit=journal.before_edit, save=journal.save_in,
             known=known, report=report, group=group,
         )  # fmt: skip
+        read: list[Record] = []  # of steps that are read together: on record before anyone leaves
         for record in records:
-            if not isinstance(record, ExportingRecord | CancelledRecord | Look):  # nothing to keep
-                yield from journal.note(record)
+            if isinstance(record, StepRecord) and record.step < experiment.step:
+                read += [*journal.note(record), record]
+                continue
+            kept = not isinstance(record, ExportingRecord | CancelledRecord | Look)
+            noted: Iterable[Record] = journal.note(record) if kept else ()
+            if read:
+                noted = [*noted]
+                yield from read
+                read.clear()
+            yield from noted
             yield record
             yield from snapshots.note(record, journal.folder)
             if isinstance(record, StateRecord) and record.state in ENDED:

@@ -160,6 +160,8 @@ class Journal:
         paused = self._state is State.PAUSED
         if isinstance(record, StepRecord):
             yield from self.saves.outcomes()
+            if record.step < self.experiment.step:
+                return  # of several that were read together; a save is never ahead of the record
             if self.saves.due():
                 self._checkpoint()
             elif self.saves.adapter_next:
