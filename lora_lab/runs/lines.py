@@ -45,64 +45,130 @@ def held_lines(
 
     Of over `most` steps some are left out that are neither before nor after another record, and of
     spectra of over `MOST_SPECTRA` bytes all but the last and each k-th. Of a long run only the
-    places of its lines are in memory. Raises OSError, and LabError for a record of resuming that
+    places of those lines are in memory. Raises OSError, and LabError for a record of resuming that
     does not say where, or for more records than a reader of `most` can hold.
     """
+    if most is None:
+        yield from _all_held(path, until)
+        return
     holding: Holding[int] = Holding(array("q"))
     places, steps, marks = holding.rows, holding.steps, holding.edits
-    every, seen, count, beside, room = 1, 0, 0, 0, most or 0
+    every, seen, count, beside, room = 1, 0, 0, 0, most
     loose = False  # whether the last row is left out when another step follows
     spectra = _Spectra(holding)
     with open(open_own(path), "rb") as file:
         at = 0
         for raw in lines_of(file):
             place, at = at, at + len(raw)
-            if raw.startswith(STEP_LINE) and raw.endswith(b"}\n"):
-                number = raw[len(STEP_LINE) : raw.find(b",", len(STEP_LINE))]
-                if number.isdigit() and len(number) < 19:
-                    if loose:
-                        places.pop(), steps.pop(), marks.pop()
-                    else:
-                        count += 1
-                    seen += 1
-                    loose = every > 1 and seen % every != 0 and marks[-1:] == bytes([STEP])
-                    places.append(place)
-                    steps.append(int(number))
-                    marks.append(STEP)
-                    if room and count > 2 * room:
-                        chosen, fixed = _every_other(marks)
-                        holding.keep(chosen)
-                        every, count, loose = 2 * every, marks.count(STEP), False
-                        room = max(most or 0, 2 * fixed)
-                    continue
+            if (step := _step_in(raw)) >= 0:
+                if loose:
+                    places.pop(), steps.pop(), marks.pop()
+                else:
+                    count += 1
+                seen += 1
+                loose = every > 1 and seen % every != 0 and marks[-1:] == bytes([STEP])
+                places.append(place)
+                steps.append(step)
+                marks.append(STEP)
+                if count > 2 * room:
+                    chosen, fixed = _every_other(marks)
+                    holding.keep(chosen)
+                    every, count, loose = 2 * every, marks.count(STEP), False
+                    room = max(most, 2 * fixed)
+                continue
             if (row := parsed(raw)) is None:
                 continue
             if row.get("record") == "ResumedRecord":
-                if part := flaw(row):
-                    raise damaged(path, row, part)
-                holding.go_back(row["step"], row["edits"])
+                holding.go_back(*_back(path, row))
                 count = marks.count(STEP)
             loose = False
-            step = row.get("step")
             places.append(place)
-            steps.append(max(-1, min(step, MOST)) if type(step) is int else -1)  # -1: of none
-            clipped = row.get("record") == "ClippedRecord"
-            edit = row.get("record") == "AppliedRecord" and bool(row.get("changes"))
-            marks.append(EDIT if clipped or edit else 0)
-            if most and raw.startswith(SPECTRUM_LINE):
+            steps.append(_step_of(row))
+            marks.append(EDIT if _is_edit(row) else 0)
+            if raw.startswith(SPECTRUM_LINE):
                 spectra.add(len(raw))
             else:
                 beside += len(raw)
-            if most and (len(marks) - count > MOST_BESIDE or beside > MOST_BYTES):
+            if len(marks) - count > MOST_BESIDE or beside > MOST_BYTES:
                 raise LabError(
                     f"{path} is too long to be read whole: beside its steps it has over "
                     f"{MOST_BESIDE:,} records, or {MOST_BYTES // 2**20} MB of them."
                 )
-        if until is not None:
-            holding.go_back(*until)
         for place in places:
             file.seek(place)
             yield file.readline(LONGEST)
+
+
+def _all_held(path: Path, until: tuple[int, int] | None) -> Iterator[bytes]:
+    """Every line that holds: the file is gone through twice, so that not even places are kept.
+
+    A row holds where no later record of going back leads to a step before its own; of those that
+    changed settings the rule counts, so that these few are held.
+    """
+    edits: Holding[int] = Holding(array("q"))  # numbers of lines
+    backs: list[tuple[float, int]] = []  # before which line, to which step
+    count = 0
+    with open(open_own(path), "rb") as file:
+        for number, raw in enumerate(lines_of(file)):
+            count = number + 1
+            if _step_in(raw) >= 0 or (row := parsed(raw)) is None:
+                continue
+            if row.get("record") == "ResumedRecord":
+                back = _back(path, row)
+                edits.go_back(*back)
+                backs.append((number, back[0]))
+            elif _is_edit(row):
+                edits.add(number, _step_of(row), True)
+        if until is not None:
+            edits.go_back(*until)
+            backs.append((math.inf, until[0]))
+        least: list[tuple[float, float]] = [(math.inf, math.inf)]  # up to which line, which step
+        for before, step in reversed(backs):
+            least.append((before, min(step, least[-1][1])))
+        changing = iter([*edits.rows, -1])
+        next_edit = next(changing)
+        file.seek(0)
+        for number, raw in zip(range(count), lines_of(file), strict=False):
+            while number >= least[-1][0]:
+                least.pop()
+            step = _step_in(raw)
+            if step < 0:
+                if (row := parsed(raw)) is None:
+                    continue
+                if _is_edit(row):
+                    if number != next_edit:
+                        continue
+                    next_edit = next(changing)
+                step = _step_of(row)
+            if step <= least[-1][1]:
+                yield raw
+
+
+def _step_in(raw: bytes) -> int:
+    """The step of a line that the lab wrote of one; -1 for any other, which is read as a table."""
+    if raw.startswith(STEP_LINE) and raw.endswith(b"}\n"):
+        number = raw[len(STEP_LINE) : raw.find(b",", len(STEP_LINE))]
+        if number.isdigit() and len(number) < 19:
+            return int(number)
+    return -1
+
+
+def _step_of(row: dict[str, Any]) -> int:
+    step = row.get("step")
+    return max(-1, min(step, MOST)) if type(step) is int else -1  # -1: of none
+
+
+def _is_edit(row: dict[str, Any]) -> bool:
+    """Whether a record tells of changed settings."""
+    changed = row.get("record") == "AppliedRecord" and bool(row.get("changes"))
+    return changed or row.get("record") == "ClippedRecord"
+
+
+def _back(path: Path, row: dict[str, Any]) -> tuple[int, int]:
+    """Where a run was resumed, and with how many edits; raises LabError where it does not say."""
+    if part := flaw(row):
+        raise damaged(path, row, part)
+    return row["step"], row["edits"]
 
 
 def _every_other(marks: bytearray) -> tuple[np.ndarray, int]:

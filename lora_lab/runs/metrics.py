@@ -26,7 +26,7 @@ from lora_lab.runs.row_shape import flaw, known
 
 FLUSH_SECONDS = 1.0
 RETRY_SECONDS = 10.0
-MOST_STEPS = 200_000  # that are read: a table of each takes a kilobyte
+MOST_STEPS = 100_000  # that are read: a table of each takes a kilobyte
 MAX_WAITING = 1_000_000  # lines that wait in memory while the disk refuses them, about 200 MB
 PARENTS_OWN = {
     f"{name}Record" for name in ("State", "Folder", "Saved", "Checkpoint", "Exported", "Error")

@@ -12,7 +12,7 @@ from lora_lab.runs import lines, past
 from lora_lab.runs.inputs import recorded_layers
 from lora_lab.runs.lines import held_lines
 from lora_lab.runs.measure import UNKNOWN, measure_of
-from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.metrics import copy_holding, read_metrics
 from lora_lab.runs.recipe import written
 from tests.runs.sample_run import write_sample
 from tests.runs.test_metrics import STEP, course, wanted
@@ -54,6 +54,20 @@ def test_a_run_of_a_million_steps_is_read_in_little_memory(tmp_path, monkeypatch
     assert 100 <= len(rows) <= 201
     assert (rows[0]["step"], rows[-1]["step"]) == (0, 19_999)
     assert peak < 2**20
+
+
+def test_a_branch_of_a_million_steps_is_made_in_little_memory(tmp_path):
+    path, copy = tmp_path / "metrics.jsonl", tmp_path / "copy.jsonl"
+    back = '{"record":"ResumedRecord","step":9000,"edits":0}\n'
+    path.write_text("".join(STEP % i + "\n" for i in range(20_000)) + back + STEP % 9001 + "\n")
+    tracemalloc.start()
+    try:
+        copy_holding(path, copy, 9001, 0)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert copy.read_bytes().count(b"\n") == 9003
+    assert peak < 2**18
 
 
 def test_of_hours_of_spectra_the_first_the_last_and_some_between_are_read(tmp_path, monkeypatch):
