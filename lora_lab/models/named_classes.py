@@ -23,6 +23,7 @@ CALLED = {
     "image_processor_type": OF_IMAGES, "feature_extractor_type": OF_IMAGES,
     "video_processor_type": OF_IMAGES,
 }  # fmt: skip
+OF_SPEECH = "Wav2Vec2ProcessorWithLM"  # loads a language model of its own, from another library
 OTHER_PROGRAMS = ("phonemize", "do_phonemize")  # by phonemizer, which starts espeak
 # How Japanese is cut into words; the values that are no paths, options or programs.
 CUTTERS = {
@@ -40,6 +41,11 @@ def check_classes(values: dict[str, Any], where: str) -> None:
         name = values.get(key)
         if name is None or (isinstance(name, str) and re.fullmatch(called, name)):
             continue
+        if name == OF_SPEECH:
+            raise CheckpointError(
+                f"{where}: {key} is {OF_SPEECH}, and models of speech and sound cannot be trained "
+                "here yet. Choose a model of text or of images."
+            )
         if not isinstance(name, str) or _is_another(name):
             raise CheckpointError(
                 f"{where}: {key} is {shown(name)}, and not what opens such a file. Download it "

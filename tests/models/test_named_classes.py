@@ -11,7 +11,6 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.image_rules import open_image_rules
 from lora_lab.models.named_classes import check_alone, check_classes, check_cutters
-from lora_lab.models.processor import open_processor
 from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import save
 
@@ -146,16 +145,10 @@ def test_an_image_processor_neither_fetches_nor_starts_something(tmp_path, monke
         open_image_rules(model)
 
 
-@pytest.mark.parametrize("file", ["processor_config.json", "audio_tokenizer_config.json"])
-def test_a_processor_loads_no_model_of_sound(tmp_path, file):
-    model = tmp_path / "model"
-    save(model, "llama", chat=True)
-    names = {"audio_tokenizer_class": "AutoModel", "audio_tokenizer_name_or_path": str(model)}
-    (model / "processor_config.json").write_text('{"processor_class": "LlavaProcessor"}')
-    rules = {"image_processor_type": "CLIPImageProcessor", "size": {"shortest_edge": 28}}
-    (model / "preprocessor_config.json").write_text(json.dumps(rules))
-    assert open_processor(model)
-    own = {"processor_class": "LlavaProcessor", "audio_tokenizer": names}
-    (model / file).write_text(json.dumps(own if file == "processor_config.json" else names))
-    with pytest.raises(CheckpointError, match="opens a model of sounds"):
-        open_processor(model)
+def test_what_is_of_speech_is_said_to_be(tmp_path):
+    save(tmp_path, "llama")
+    told = json.loads((tmp_path / "tokenizer_config.json").read_text())
+    told["processor_class"] = "Wav2Vec2ProcessorWithLM"
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(told))
+    with pytest.raises(CheckpointError, match="models of speech and sound cannot be trained"):
+        open_tokenizer(tmp_path)
