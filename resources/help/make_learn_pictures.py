@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from PySide6.QtCore import QRect
 from PySide6.QtGui import QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QHBoxLayout, QVBoxLayout, QWidget
@@ -43,7 +44,7 @@ def dimension() -> QPixmap:
     wait_for(lambda: page.button.isEnabled())
     page.button.click()
     wait_for(lambda: not page.training)
-    picture = page.grab()
+    picture = page.grab(QRect(0, 0, page.width(), page.button.y()))  # without this machine's price
     page.finish()
     return picture
 
@@ -97,7 +98,7 @@ def race() -> QPixmap:
     page.lanes["E"].rank.setValue(2)
     wait_for(lambda: page.now.resting)
     QTest.qWait(200)
-    picture = page.grab()
+    picture = page.grab(QRect(0, 0, page.width(), page.button.y()))
     page.finish()
     return picture
 
@@ -112,10 +113,8 @@ def main(names: list[str]) -> None:
         app = QApplication(sys.argv[:1])
         theme.apply(app, "light")
         for name in names or PICTURES:
-            image = PICTURES[name]().toImage()
-            image = image.convertToFormat(image.Format.Format_Indexed8)
-            image.save(str(HERE / f"{name}.png"), "PNG", 0)
-            print(name)
+            PICTURES[name]().save(str(HERE / f"{name}.png"), "PNG", 0)
+            print(name, flush=True)
 
 
 if __name__ == "__main__":

@@ -2782,6 +2782,10 @@ zustand</translation>
         <translation>Was die d Zahlen eines zufälligen Unterraums bewegen.</translation>
     </message>
     <message>
+        <source>What waits and has not begun. A search chooses here, one run after another: to a cluster goes a grid</source>
+        <translation>Was wartet und nicht begonnen hat. Eine Suche wählt hier, einen Lauf nach dem anderen: an einen Cluster geht ein Raster</translation>
+    </message>
+    <message>
         <source>keeps what comes nearest; what is lost is shown afterwards</source>
         <translation>behält, was am nächsten kommt; was verloren geht, wird danach gezeigt</translation>
     </message>
@@ -5020,10 +5024,6 @@ zustand</translation>
     <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>
         <translation>Worauf die Singulärwerte einer Schicht hinweisen, und der Loss bei einer Begrenzung</translation>
-    </message>
-    <message>
-        <source>What waits and has not begun; a search chooses here, one run after another</source>
-        <translation>Was wartet und nicht begonnen hat; eine Suche wählt hier, einen Lauf nach dem anderen</translation>
     </message>
     <message>
         <source>When the rank moves: {}</source>

@@ -2782,6 +2782,10 @@ state</source>
         <translation>随机子空间的 d 个数移动什么。</translation>
     </message>
     <message>
+        <source>What waits and has not begun. A search chooses here, one run after another: to a cluster goes a grid</source>
+        <translation>等待中且尚未开始的运行。搜索在本机逐个选择运行：可发往集群的是网格</translation>
+    </message>
+    <message>
         <source>keeps what comes nearest; what is lost is shown afterwards</source>
         <translation>保留最接近的结果；丢失的部分随后显示</translation>
     </message>
@@ -5020,10 +5024,6 @@ state</source>
     <message>
         <source>What the singular values of a layer hint at, and the loss at a clip</source>
         <translation>某层奇异值所提示的内容，以及裁剪后的损失</translation>
-    </message>
-    <message>
-        <source>What waits and has not begun; a search chooses here, one run after another</source>
-        <translation>等待中且尚未开始的运行；搜索在这里逐个选择运行</translation>
     </message>
     <message>
         <source>When the rank moves: {}</source>
