@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PySide6.QtCore import QAbstractListModel, QModelIndex, QPoint, Qt
+from PySide6.QtGui import Qt as rich_text
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
+    QDialog,
+    QFileDialog,
     QLabel,
     QMessageBox,
     QTableView,
@@ -36,6 +39,7 @@ from lora_lab.ui.widgets.path_choice import PathChoice
 from lora_lab.ui.widgets.rows import Column, RowsModel
 from tests.runs.sample_run import write_sample
 from tests.ui import conftest
+from tests.ui.seen import settle
 
 EVIL = "<img src='/dev/zero'><a href='x'>a</a> & <h1>&lt;\u202e\x1b[2J\u2066"
 ROOMS = Path(lora_lab.ui.__file__).parent
@@ -51,7 +55,7 @@ def followed(root):
         if isinstance(widget, QLabel):
             text, kind = widget.text(), widget.textFormat()
             rich = kind is Qt.TextFormat.RichText or (
-                kind is Qt.TextFormat.AutoText and Qt.mightBeRichText(text)
+                kind is Qt.TextFormat.AutoText and rich_text.mightBeRichText(text)
             )
             if (rich and re.search(r"<(img|a|h1)\b", text)) or ILLEGIBLE.search(text):
                 found.append((widget, text))
@@ -120,6 +124,27 @@ def test_the_whole_window_takes_text_as_text(qtbot, evil_lab, presets, tmp_path,
     window.runs_dock.table.selectRow(0)
     QApplication.processEvents()
     assert followed(window) == []
+
+
+@pytest.mark.slow
+def test_whatever_opens_from_a_menu_takes_text_as_text(qtbot, evil_lab, presets, monkeypatch):
+    window = evil_lab
+    window.open(presets[0].config)
+    qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
+    for asked in ("getOpenFileName", "getSaveFileName"):  # the system's own dialogs
+        monkeypatch.setattr(QFileDialog, asked, lambda *texts: ("", ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *texts: "")
+    seen = {}
+    for action in [a for menu in window.commands.menus for a in menu.actions() if "…" in a.text()]:
+        if action.isEnabled():
+            action.trigger()
+            settle()
+            for dialog in QApplication.topLevelWidgets():
+                if isinstance(dialog, QDialog) and dialog.isVisible():
+                    seen[dialog.windowTitle()] = followed(dialog)
+                    dialog.close()
+    assert len(seen) > 4, seen
+    assert {title: texts for title, texts in seen.items() if texts} == {}
 
 
 def test_a_question_takes_text_as_text(qtbot, monkeypatch):

@@ -325,7 +325,7 @@ class ExportDialog(QDialog):
             )
             value.setAccessibleName(title)
             self._values[name] = value
-            self._form.addRow(title, value)
+            self._form.addRow(TextLabel(title), value)
             self._form.labelForField(value).setProperty("role", "muted")
         return frame
 
