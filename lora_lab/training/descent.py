@@ -22,9 +22,10 @@ def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
 
 
 def norm_of(gradients: list[torch.Tensor]) -> torch.Tensor:
-    """The same on their device, of float64."""
+    """The same on their device, of float64, which Apple's GPUs do not have: on the CPU there."""
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
-    return torch.stack(torch._foreach_norm(gradients)).double().norm()
+    norms = torch.stack(torch._foreach_norm(gradients))
+    return (norms.cpu() if norms.device.type == "mps" else norms).double().norm()
 
 
 def descend(experiment: Experiment, learning_rate: float, norm: float) -> None:

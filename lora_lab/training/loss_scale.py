@@ -58,7 +58,7 @@ class LossScale:
 
     def divide(self, gradients: list[torch.Tensor]) -> None:
         """By the scale, in place; whether they are finite is left to whoever takes their norm."""
-        if self.active:
+        if self.active and gradients:
             torch._foreach_mul_(gradients, 1 / self.scale)
 
     @torch.no_grad()
@@ -72,12 +72,10 @@ class LossScale:
         if not math.isfinite(loss):
             self.restore(self._before)
             return True
-        found = torch.zeros(1, device=gradients[0].device if gradients else None)
-        if gradients:
-            torch._amp_foreach_non_finite_check_and_unscale_(
-                gradients, found, torch.full_like(found, 1 / self.scale)
-            )
-        if not found.item():
+        self.divide(gradients)
+        # GradScaler's own kernel for this is not there on every device.
+        norms = torch._foreach_norm(gradients) if gradients else [torch.zeros(())]
+        if torch.stack(norms).isfinite().all():
             self.good += 1
             if self.good == INTERVAL:
                 self.scale, self.good = min(MOST, self.scale * GROWTH), 0

@@ -11,6 +11,7 @@ import psutil
 import torch
 
 from lora_lab.records import PaceRecord
+from lora_lab.training.descent import norm_of
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.time_budget import TimeBudget
 
@@ -45,9 +46,9 @@ class Pace:
         self._before = []
         with self._budget, torch.no_grad():
             moved = [p for p in experiment.parameters() if p.grad is not None]
-            weight = torch.stack(torch._foreach_norm(before)).double().norm().item()
+            weight = norm_of(before).item()
             change = torch._foreach_sub([p.detach() for p in moved], before)
-            update = torch.stack(torch._foreach_norm(change)).double().norm().item()
+            update = norm_of(list(change)).item()
             ratio = update / weight if weight else float("nan")
             return (
                 PaceRecord(

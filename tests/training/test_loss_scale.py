@@ -90,6 +90,7 @@ def test_the_rule_is_that_of_grad_scaler():
             assert torch.equal(own, p.grad)
     assert ours.scale == FIRST / 16  # halved five times, and doubled once
     assert ours.good == theirs.state_dict()["_growth_tracker"]
+    assert ours.fits(1.0, [])  # every layer is frozen
 
 
 def test_steps_are_those_of_grad_scaler_to_the_bit():
