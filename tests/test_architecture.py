@@ -392,7 +392,7 @@ def test_no_file_is_a_drawer():
 
 
 def test_tests_stand_where_the_code_stands():
-    apart = {"benchmarks", "families", "reliability"}
+    apart = {"benchmarks", "families", "gpu", "reliability"}
     for path in (ROOT / "tests").rglob("test_*.py"):
         folder = path.relative_to(ROOT / "tests").parent
         if folder.parts and folder.parts[0] not in apart:

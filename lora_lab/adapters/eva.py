@@ -59,7 +59,7 @@ def start_from_inputs(layers: dict[str, AdapterLayer], run: Callable[[], None]) 
     for layer in adapters:  # nothing is set before all is found
         if layer.name not in seen:
             raise AdapterError(f"Layer {layer.name} saw no input, so init eva cannot start it.")
-        values, vectors = torch.linalg.eigh(seen.pop(layer.name).to("cpu", torch.float64))
+        values, vectors = torch.linalg.eigh(seen.pop(layer.name).cpu().double())
         noise = len(values) * torch.finfo(layer.factor_dtype).eps * values[-1]
         significant = int((values > noise.clamp_min(0)).sum())
         if significant < layer.rank:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 
 from lora_lab.adapters.row_major import row_major
+from lora_lab.adapters.widened import widened
 
 
 def pissa(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -17,10 +18,10 @@ def pissa(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, tor
     Meng et al. 2024, arXiv 2404.02948, eq. 2-4. What stays frozen has W's singular values from
     r + 1 on.
     """
-    U, S, Vh = torch.linalg.svd(W.double(), full_matrices=False)
+    U, S, Vh = torch.linalg.svd(widened(W), full_matrices=False)
     root = (S[:rank] / scaling).sqrt()
     A, B = root[:, None] * Vh[:rank], U[:, :rank] * root
-    return row_major(A.to(W.dtype)), row_major(B.to(W.dtype))
+    return row_major(A.to(W)), row_major(B.to(W))
 
 
 def olora(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -28,5 +29,5 @@ def olora(W: torch.Tensor, rank: int, scaling: float) -> tuple[torch.Tensor, tor
 
     Büyükakyüz 2024, arXiv 2406.01775, §3; s is in neither factor, as in PEFT.
     """
-    Q, R = torch.linalg.qr(W.double())
-    return row_major(R[:rank].to(W.dtype)), row_major(Q[:, :rank].to(W.dtype))
+    Q, R = torch.linalg.qr(widened(W))
+    return row_major(R[:rank].to(W)), row_major(Q[:, :rank].to(W))

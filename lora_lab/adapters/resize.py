@@ -97,8 +97,8 @@ def principal_maps(layer: LoRALayer, rank: int) -> tuple[torch.Tensor, torch.Ten
     A' = √S Vᵀ Q_Aᵀ; since R_B⁻¹ U S = R_Aᵀ V, that is M = R_Aᵀ V/√S and N = Uᵀ R_B/√S, with no
     triangular inverse. Only directions above NEGLIGIBLE are kept, so k ≤ rank.
     """
-    A = layer.lora_A.detach().to("cpu", torch.float64)  # (r, in)
-    B = layer.lora_B.detach().to("cpu", torch.float64)  # (out, r)
+    A = layer.lora_A.detach().cpu().double()  # (r, in)
+    B = layer.lora_B.detach().cpu().double()  # (out, r)
     R_B = torch.linalg.qr(B, mode="r").R
     R_A = torch.linalg.qr(A.T, mode="r").R
     U, S, Vh = torch.linalg.svd(R_B @ R_A.T)
@@ -126,7 +126,7 @@ def clip_maps(
     M, N, _ = principal_maps(layer, min(keep, layer.rank))
     if not M.shape[1]:
         raise AdapterError(f"Layer {layer.name}: ΔW is zero, so there is no σ to clip.")
-    B = layer.lora_B.detach().to("cpu", torch.float64)
+    B = layer.lora_B.detach().cpu().double()
     sigma = abs(layer.scaling) * (B @ M).norm(dim=0).square()  # columns of B·M have the norm √S
     root = (sigma.clamp_max(ceiling) / sigma).sqrt()
     return M * root, N * root[:, None], M.shape[1]

@@ -230,9 +230,9 @@ class Subspace:
         """
         other = HashProjection(self.projection.sizes, dimension, self.seed)
         old, new = self.projection.scales(), other.scales()
-        halves = [v.detach().double().cpu() * old for v in vectors]
+        halves = [v.detach().cpu().double() * old for v in vectors]
         wide = [torch.cat([v, -v]) for v in halves]
-        wide += [torch.cat([q, q]) for v in squares for q in [v.detach().double().cpu() * old**2]]
+        wide += [torch.cat([q, q]) for v in squares for q in [v.detach().cpu().double() * old**2]]
         sums = [torch.zeros(2 * dimension, dtype=torch.float64) for _ in wide]
         for code, other_code in zip(self.projection.codes(), other.codes(), strict=True):
             for looked_up, total in zip(wide, sums, strict=True):
@@ -246,9 +246,9 @@ class Subspace:
         theta, d = self.theta, self.dimension
         if self.locked:  # no other d holds a part of it
             return []
-        energy = float(theta.detach().double().square().sum())
         shares: list[tuple[int, float]] = []
-        values, members = theta.detach().double().cpu(), self.projection.scales().pow(-2)
+        values, members = theta.detach().cpu().double(), self.projection.scales().pow(-2)
+        energy = float(values.square().sum())
         while d % 2 == 0:
             d //= 2
             pairs = members.view(2, d)

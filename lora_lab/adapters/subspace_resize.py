@@ -14,6 +14,7 @@ from torch import nn
 
 from lora_lab.adapters.moments import FIRST, SECOND
 from lora_lab.adapters.space import Subspace
+from lora_lab.adapters.widened import widened
 from lora_lab.errors import AdapterError
 
 
@@ -37,7 +38,7 @@ def resize_subspace(space: Subspace, dimension: int, optimizer: torch.optim.Opti
     second = [key for key in (SECOND,) if key in state]
     vectors, squares = [old, *(state[k] for k in first)], [state[k] for k in second]
     (theta, *means), dealt = space.carried(dimension, vectors, squares)
-    before, after = (float(t.double().square().sum()) for t in (old, theta))
+    before, after = (float(widened(t).square().sum()) for t in (old, theta))
     new = nn.Parameter(theta.to(old.device, old.dtype), old.requires_grad)
     for key, value in zip([*first, *second], [*means, *dealt], strict=True):
         state[key] = value.to(old.device, old.dtype)

@@ -19,6 +19,7 @@ from lora_lab.adapters.lora import LoRALayer
 from lora_lab.adapters.moments import carry_block
 from lora_lab.adapters.row_major import row_major
 from lora_lab.adapters.weights import LayerWeights
+from lora_lab.adapters.widened import widened
 from lora_lab.errors import AdapterError
 from lora_lab.variants import VARIANTS
 
@@ -134,7 +135,7 @@ class VeRALayer(LoRALayer):
 
     def _energy(self) -> float:
         """‖ΔW‖², without forming ΔW."""
-        A, B = (p.double() for p in self.effective())
+        A, B = (widened(p) for p in self.effective())
         return float(((B.t() @ B) * (A @ A.t())).sum())
 
     def beside(self) -> dict[str, torch.Tensor]:

@@ -12,6 +12,7 @@ from lora_lab.adapters.lora import LoRALayer
 from lora_lab.adapters.moments import carry_block
 from lora_lab.adapters.row_major import row_major
 from lora_lab.adapters.weights import LayerWeights
+from lora_lab.adapters.widened import widened
 from lora_lab.errors import AdapterError
 from lora_lab.variants import VARIANTS
 
@@ -61,7 +62,7 @@ class XSLayer(LoRALayer):
     ) -> float:
         """R ← c·R within the first `rank` directions: exact where it grows, else the nearest."""
         old, kept = self.core, min(rank, self.rank)
-        before = float((self.lora_B @ old).double().square().sum())
+        before = float(widened(self.lora_B @ old).square().sum())
         A, B = self._directions(rank)
         self.lora_A = torch.cat([self.lora_A[:kept], A[kept:]])
         self.lora_B = torch.cat([self.lora_B[:, :kept], B[:, kept:]], 1)
@@ -69,7 +70,7 @@ class XSLayer(LoRALayer):
         new[:kept, :kept] = c * old[:kept, :kept]
         self.core = nn.Parameter(new, old.requires_grad)
         carry_block(optimizer, old, self.core, c)
-        after = float((self.lora_B @ new).double().square().sum()) / c**2
+        after = float(widened(self.lora_B @ new).square().sum()) / c**2
         return max(0.0, 1 - after / before) if before and rank < len(old) else 0.0
 
     def beside(self) -> dict[str, torch.Tensor]:

@@ -32,8 +32,10 @@ def factor_sigma(A: torch.Tensor, B: torch.Tensor, scaling: torch.Tensor | float
     product is nothing but rounding.
     """
     A, B = _wide(A.detach()), _wide(B.detach())
-    R_A = torch.linalg.qr(A.mT, mode="r").R.to("cpu", torch.float64)  # (…, r, r)
-    R_B = torch.linalg.qr(B, mode="r").R.to("cpu", torch.float64)
+    if A.device.type == "mps":  # whose QR takes hundreds of times as long, or is none
+        A, B = A.cpu(), B.cpu()
+    R_A = torch.linalg.qr(A.mT, mode="r").R.cpu().double()  # (…, r, r)
+    R_B = torch.linalg.qr(B, mode="r").R.cpu().double()
     core = R_B @ R_A.mT
     bad = ~torch.isfinite(core).all(-1).all(-1)  # svdvals would refuse the whole batch
     sigma = torch.linalg.svdvals(core.masked_fill(bad[..., None, None], 0.0))

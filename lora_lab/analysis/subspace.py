@@ -28,7 +28,7 @@ def as_matrix(M: torch.Tensor, what: str) -> torch.Tensor:
     """
     if M.ndim != 2 or M.numel() == 0 or M.is_complex():
         raise AdapterError(f"{what} is not a real matrix: {M.dtype} of shape {tuple(M.shape)}.")
-    M = M.detach().to("cpu", torch.float64)
+    M = M.detach().cpu().double()
     if not torch.isfinite(M).all():
         raise AdapterError(f"{what} holds values that are NaN or infinite.")
     return M
@@ -90,8 +90,8 @@ def delta_directions(layer: Adapted) -> tuple[torch.Tensor, torch.Tensor, torch.
     else:
         A, B, scaling = factors
         U, sigma, Vh = singular_factors(A, B, scaling, of)
-        terms = abs(scaling) * (A.norm(dim=1).double() * B.norm(dim=0).double()).sum()
-        if sigma[0] <= CANCELLED * torch.finfo(A.dtype).eps * terms.cpu():
+        terms = abs(scaling) * (A.norm(dim=1).cpu().double() * B.norm(dim=0).cpu().double()).sum()
+        if sigma[0] <= CANCELLED * torch.finfo(A.dtype).eps * terms:
             sigma = torch.zeros_like(sigma)  # as PiSSA's terms cancel before any training
     p = numerical_rank(sigma.numpy(), tuple(layer.shape), "float64")
     return U[:, :p], sigma[:p], Vh[:p]

@@ -13,8 +13,8 @@ from lora_lab.errors import ConfigError
 from lora_lab.progress import Report
 from lora_lab.race.batches import CommonBatches, LaneBatches
 from lora_lab.rules import with_steps
+from lora_lab.tasks.draws import random_states
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.measure.trial import random_states
 from lora_lab.training.pretrain import on_trained_base
 from lora_lab.training.reach import Reach
 from lora_lab.variants import VARIANTS

@@ -18,10 +18,10 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.tasks.draws import RandomStates, random_states, set_random_states
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loop import train
-from lora_lab.training.measure.trial import RandomStates, random_states, set_random_states
 
 KEPT = StepRecord, EvalRecord, AppliedRecord
 REST = 1.0  # seconds for what has no factors, where a race rests

@@ -16,11 +16,12 @@ from lora_lab.race.base import SharedBase, check
 from lora_lab.race.lane import Lane
 from lora_lab.race.stacking import Stacking
 from lora_lab.tasks.base import Evaluation
+from lora_lab.tasks.draws import random_states, set_random_states
 from lora_lab.training.descent import descend, gradient_norm
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import gradients
 from lora_lab.training.measure.rank_hint import held_out_at_cut
-from lora_lab.training.measure.trial import random_states, set_random_states, trial
+from lora_lab.training.measure.trial import trial
 from lora_lab.training.saving.state import restore, state_of
 from lora_lab.variants import VARIANTS
 

@@ -80,9 +80,9 @@ class StudyBase:
         model = task.base_model()
         if config.random_weights:
             draw_anew(model, config.seed)
-        model.to(device)
         if any(p.is_floating_point() and p.dtype != dtype for p in model.parameters()):
             model.to(dtype)
+        model.to(device)
         task.to(device, dtype)
         reach, config = Reach.of(model).targeted(config, named=False)
         return Experiment.over(model, config, task, device, reach, "")
@@ -130,7 +130,7 @@ class StudyBase:
 
     def weight(self, name: str) -> torch.Tensor:
         """W (out × in) of a layer in float64 on the CPU."""
-        return self.experiment.layers[name].matrix.detach().to("cpu", torch.float64)
+        return self.experiment.layers[name].matrix.detach().cpu().double()
 
     def sigma(self, name: str, count: int) -> np.ndarray:
         """The leading σ of W."""

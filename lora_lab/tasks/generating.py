@@ -16,6 +16,7 @@ from torch import nn
 from lora_lab.errors import Cancelled
 from lora_lab.sampling import Sampling
 from lora_lab.tasks.base import never
+from lora_lab.tasks.draws import drawing_apart
 
 # What would move the choice of a token, with the value at which it does not.
 NEUTRAL: dict[str, Any] = {
@@ -82,8 +83,7 @@ def generated(
         return torch.full((len(tokens),), done, device=tokens.device, dtype=torch.bool)
 
     ids = inputs["input_ids"]
-    devices = [ids.device] if ids.device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with drawing_apart(ids.device):
         torch.manual_seed(sampling.seed)
         tokens = model.generate(
             **{"attention_mask": torch.ones_like(ids), **inputs},

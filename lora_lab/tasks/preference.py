@@ -136,7 +136,7 @@ class PreferenceTask(CausalLmTask):
             found.append(self.margins(model, part))
         if not found:
             return Evaluation(loss=float("nan"))
-        margins = torch.cat(found).double()
+        margins = torch.cat(found).cpu().double()
         return Evaluation(
             loss=F.softplus(-margins).mean().item(),
             accuracy=(margins > 0).double().mean().item(),

@@ -59,8 +59,8 @@ class RegressionTask(TextClassificationTask):
             if should_stop():
                 return None
             part = self.collated(texts, np.asarray(rows))
-            said.append(self.logits(model, part).float().squeeze(1).double().cpu().numpy())
-            wanted.append(part.labels.double().cpu().numpy())
+            said.append(self.logits(model, part).float().squeeze(1).cpu().double().numpy())
+            wanted.append(part.labels.cpu().double().numpy())
         if not said:
             return Evaluation(loss=float("nan"))
         x, y = np.concatenate(said), np.concatenate(wanted)

@@ -17,6 +17,8 @@ from typing import Any, Protocol
 import torch
 from torch import nn
 
+from lora_lab.tasks.draws import RandomStates, drawing_apart, random_states
+
 LEAST_SHARE = 0.25  # of the layers that lie below; the saving of fewer is small
 ALONE = 8  # tokens: kernels for a few rows sum in an order of their own
 MOST_TOKENS = 4096  # that go through the trunk together
@@ -60,9 +62,8 @@ class Trunk:
             return None, ""
         trunk = cls(model, layers, depth)
         training = {module: module.training for module in model.modules()}
-        devices = [p.device for p in model.parameters() if p.device.type == "cuda"][:1]
         try:
-            with torch.random.fork_rng(devices=devices), torch.no_grad():
+            with drawing_apart(next(model.parameters()).device), torch.no_grad():
                 reason = trunk._unfit()
         finally:
             for module, was in training.items():
@@ -145,14 +146,14 @@ class Trunk:
         vocabulary = int(self._model.config.get_text_config().vocab_size)
         draw = torch.Generator().manual_seed(0)
         self._model.train()
-        before = _random_state(device)
+        before = random_states(device)
         for length in PROBES:
             rows = torch.randint(vocabulary, (max(TOGETHER), length), generator=draw).to(device)
             try:
                 alone = self._computed(rows[:1])
             except (RuntimeError, TypeError, KeyError, AttributeError, IndexError):
                 return ""  # built otherwise than most; nothing is lost
-            if not all(torch.equal(_random_state(device)[i], x) for i, x in enumerate(before)):
+            if not _same(random_states(device), before):
                 return "something random is drawn below, as by dropout of the model's own"
             if not torch.equal(alone, self._computed(rows[:1])):
                 return "the layers below do not answer the same twice"
@@ -226,6 +227,5 @@ def _begins(lengths: Sequence[int]) -> list[int]:
     return begins
 
 
-def _random_state(device: torch.device) -> list[torch.Tensor]:
-    states = [torch.get_rng_state()]
-    return [*states, torch.cuda.get_rng_state(device)] if device.type == "cuda" else states
+def _same(one: RandomStates, other: RandomStates) -> bool:
+    return all(a is b or torch.equal(a, b) for a, b in zip(one, other, strict=True))

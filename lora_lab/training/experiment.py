@@ -142,12 +142,13 @@ class Experiment:
             draw_anew(model, config.seed)
         report("Preparing the adapters", -1)
         base_fingerprint = fingerprint(loaded_state(model, task.new_layers))
-        if not config.shard_base:  # it may be too large for one
-            model.to(device)
         if any(p.is_floating_point() and p.dtype != dtype for p in model.parameters()):
             # Only then: it would round buffers as well, such as the angles of rotary positions,
-            # which transformers keeps in float32 whatever the weights are.
+            # which transformers keeps in float32 whatever the weights are. Before it is moved: a
+            # device may lack the dtype of a file, and would hold both at once.
             model.to(dtype)
+        if not config.shard_base:  # it may be too large for one
+            model.to(device)
         task.to(device, dtype)
         reach, config = Reach.of(model).targeted(config, named=starts or restored)
         then = as_then(model, config.targets, layers, {*config.whole, *task.new_layers})

@@ -10,6 +10,7 @@ from torch import nn
 from lora_lab.errors import CheckpointError, LabError
 from lora_lab.models.architecture import first_line
 from lora_lab.tasks.base import Task
+from lora_lab.tasks.draws import drawing_apart
 from lora_lab.training.devices import is_out_of_memory
 
 
@@ -21,8 +22,7 @@ def try_first_row(task: Task, model: nn.Module, name: str) -> None:
     memory is short nothing is said: a step has ways to do with less.
     """
     kind = getattr(getattr(model, "config", None), "model_type", type(model).__name__)
-    devices = [p.device for p in model.parameters() if p.device.type == "cuda"][:1]
-    with torch.random.fork_rng(devices=devices):
+    with drawing_apart(next(model.parameters()).device):
         try:
             loss = float(task.loss(model, task.heaviest(1, 1)))
         except LabError:

@@ -14,10 +14,10 @@ import torch
 
 from lora_lab import garbage
 from lora_lab.errors import LabError
+from lora_lab.tasks.draws import random_states, set_random_states
 from lora_lab.training.descent import gradients_of
 from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.measure.trial import random_states, set_random_states
 from lora_lab.training.parallel.group import Group, NoTargets, Share
 
 MOST_HALVINGS = 3

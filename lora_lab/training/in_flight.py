@@ -24,6 +24,7 @@ import torch
 from lora_lab.errors import Cancelled
 from lora_lab.records import StepRecord
 from lora_lab.runs.snapshots import steps_of
+from lora_lab.tasks.draws import RandomStates, random_states, set_random_states
 from lora_lab.training.adam import FusedAdamW
 from lora_lab.training.controls import Controls
 from lora_lab.training.descent import descend_unread, gradients_of, norm_of, rate_of
@@ -31,7 +32,6 @@ from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import free, unread_gradients
 from lora_lab.training.learning_check import AGAIN, FIRST
-from lora_lab.training.measure.trial import RandomStates, random_states, set_random_states
 
 WINDOW = {"cuda": 0.05}  # seconds between two looks, by device; elsewhere each step is looked at
 MOST = 64  # steps between two looks

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from lora_lab.adapters import AdapterLayer, LoRALayer
+from lora_lab.adapters.widened import widened
 from lora_lab.training.adam import FusedAdamW
 
 DAMPING = 1e-2  # δ, as PEFT has it
@@ -48,6 +49,6 @@ class Riemannian(FusedAdamW):
 
 def _damped(gram: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
     """(gram + δ·I)⁻¹·gradient for gram (r × r) and a gradient (r × n)."""
-    gram = gram.double()
+    gram = widened(gram)
     gram.diagonal().add_(DAMPING)
-    return torch.linalg.inv(gram).to(gradient.dtype) @ gradient
+    return torch.linalg.inv(gram).to(gradient.device, gradient.dtype) @ gradient

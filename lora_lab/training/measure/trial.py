@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 
+from lora_lab.tasks.draws import random_states, set_random_states
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.snapshot import Snapshot
-
-RandomStates = tuple[torch.Tensor, Any]
 
 
 @contextmanager
@@ -41,23 +40,3 @@ def trial(experiment: Experiment) -> Iterator[Iterator[Any]]:
         experiment.loss_scale.restore(scale)
         experiment.generator.set_state(own)
         set_random_states(experiment.device, random)  # last: what came before may have drawn
-
-
-def random_states(device: torch.device) -> RandomStates:
-    """What torch's own generators stand at, on the CPU and on `device`."""
-    on_device = None
-    if device.type == "cuda":
-        on_device = torch.cuda.get_rng_state(device)
-    elif device.type == "mps":
-        on_device = torch.mps.get_rng_state()
-    return torch.get_rng_state(), on_device
-
-
-def set_random_states(device: torch.device, states: RandomStates) -> None:
-    """Let torch's own generators go on from there."""
-    everywhere, on_device = states
-    if device.type == "cuda":
-        torch.cuda.set_rng_state(on_device, device)
-    elif device.type == "mps":
-        torch.mps.set_rng_state(on_device)
-    torch.set_rng_state(everywhere)

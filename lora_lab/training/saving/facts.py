@@ -29,7 +29,7 @@ from lora_lab.training.optim import state_names
 from lora_lab.training.packed_base import kept_with
 from lora_lab.training.per_layer import check, wanted_rank
 from lora_lab.training.saving.counted_twice import REASON, as_counted_twice
-from lora_lab.training.saving.random_states import is_random_state
+from lora_lab.training.saving.random_states import ON_DEVICE, is_of, is_random_state
 
 VERSION = 1
 Tensors = dict[str, torch.Tensor]
@@ -125,7 +125,7 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     except ConfigError as error:
         raise _wrong(str(error).rstrip(".")) from None
     _check_space(experiment, read, hyper.dimension)
-    used = _check_random(experiment, tensors)
+    used = _check_random(experiment, tensors, read.device)
     ranks: dict[str, int] = {}
     for name, about in read.layers.items():
         used |= _check_layer(experiment, name, about, tensors, hyper, ranks)
@@ -177,14 +177,14 @@ def _check_course(facts: Facts) -> None:
         )
 
 
-def _check_random(experiment: Experiment, tensors: Tensors) -> set[str]:
+def _check_random(experiment: Experiment, tensors: Tensors, saved_on: str) -> set[str]:
     """States of generators are tried on another one first."""
     names = {"random|torch", "random|generator"}
-    if "random|device" in tensors:
-        names.add("random|device")
+    if ON_DEVICE in tensors:
+        names.add(ON_DEVICE)
     for name in names:
-        on_device = name == "random|device"
-        if on_device and experiment.device.type != "cuda":
+        on_device = name == ON_DEVICE
+        if on_device and not is_of(experiment.device, saved_on):
             continue
         device = experiment.device if on_device else torch.device("cpu")
         if not is_random_state(_tensor(tensors, name), device):

@@ -8,6 +8,12 @@ import torch
 
 HEAD = struct.Struct("<QiiQ")  # seed, left, seeded, next: ATen, CPUGeneratorImpl.cpp
 WORDS = 624  # of the Mersenne Twister
+ON_DEVICE = "random|device"  # the name of an accelerator's own
+
+
+def is_of(device: torch.device, name: str) -> bool:
+    """Whether a generator of the device named `name` has states like one of `device`."""
+    return device.type == name.partition(":")[0] != "cpu"
 
 
 def is_random_state(state: torch.Tensor, device: torch.device) -> bool:

@@ -21,12 +21,14 @@ import lora_lab
 from lora_lab.adapters import LoRALayer
 from lora_lab.blocks.gemm import maker, onednn_is_quicker
 from lora_lab.records import ResumedRecord
+from lora_lab.tasks.draws import random_states, set_random_states
 from lora_lab.training.best import Best
 from lora_lab.training.devices import processes_here
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
 from lora_lab.training.saving.facts import VERSION, Tensors, compare
+from lora_lab.training.saving.random_states import ON_DEVICE, is_of
 
 # Variables of the environment that choose how sums are ordered.
 ARITHMETIC = ("MKL_CBWR", "MKL_ENABLE_INSTRUCTIONS", "ONEDNN_MAX_CPU_ISA", "ATEN_CPU_CAPABILITY",
@@ -60,10 +62,10 @@ def state_of(experiment: Experiment, best: bool = True) -> tuple[Tensors, dict[s
             about |= {"scaling": layer.scaling, "dropout": layer.dropout, "ratio": layer.ratio}
         tensors |= {f"{name}|{label}": _copy(t) for label, t in layer.beside().items()}
         layers[name] = about
-    tensors["random|torch"] = torch.get_rng_state()
+    tensors["random|torch"], on_device = random_states(experiment.device)
+    if on_device is not None:
+        tensors[ON_DEVICE] = on_device
     tensors["random|generator"] = experiment.generator.get_state()
-    if experiment.device.type == "cuda":
-        tensors["random|device"] = torch.cuda.get_rng_state(experiment.device)
     kept = experiment.task.retention
     packed, best_facts = (experiment.best if best else Best()).packed()
     tensors |= packed
@@ -127,9 +129,9 @@ def restore(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     experiment.edits = facts.get("edits", 0)
     experiment.batches.stand_behind(facts["batches"])
     experiment.generator.set_state(tensors["random|generator"])
-    if "random|device" in tensors and experiment.device.type == "cuda":
-        torch.cuda.set_rng_state(tensors["random|device"], experiment.device)
-    torch.set_rng_state(tensors["random|torch"])  # last: what came before may have drawn
+    on_device = tensors.get(ON_DEVICE) if is_of(experiment.device, facts["device"]) else None
+    # Last: what came before may have drawn.
+    set_random_states(experiment.device, (tensors["random|torch"], on_device))
     return _differences(experiment, facts)
 
 
