@@ -26,6 +26,7 @@ MAX_PICKLE = 64 * 2**20
 PICKLE_PER_MEMBER = 4096  # a state dict spends some 200 bytes on a tensor, and its name
 PICKLE_BESIDE = 2**18
 ENTRY = b"PK\x01\x02"  # opens each entry of a zip directory
+DIRECTORY = 2**25  # bytes of a zip directory
 # Where training scripts put the weights, the likeliest first.
 NESTED = (
     "state_dict", "model_state_dict", "model", "net", "network", "weights", "module", "params",
@@ -112,11 +113,10 @@ def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
 
     Returns the table of contents, and the number of members.
     """
-    if _directory_entries(file) > MAX_MEMBERS:
-        raise CheckpointError(f"it lists more than {MAX_MEMBERS:,} members. {DAMAGED}")
-    file.seek(0)
+    listed = _Listed(file)
     try:
-        archive = zipfile.ZipFile(file)  # closing it would leave `file` open as it is
+        archive = zipfile.ZipFile(listed)  # type: ignore[call-overload]
+        listed.whole = True
         members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, EOFError) as error:
         raise CheckpointError(
@@ -155,14 +155,23 @@ def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
     return archive.read(pickles[0]), len(members)
 
 
-def _directory_entries(file: BinaryIO) -> int:
-    """An upper bound of the archive's members, before anything is made of them."""
-    count, rest = 0, b""
-    while chunk := file.read(2**20):
-        block = rest + chunk
-        count += block.count(ENTRY)
-        rest = block[-3:]
-    return count
+class _Listed:
+    """An open archive whose directory, which is read in one piece, is looked at before anything is
+    made of it: neither is a file of terabytes, with nothing in it, gone through for its entries."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file, self.whole = file, False  # whether the directory was read
+
+    def read(self, size: int = -1) -> bytes:
+        if self.whole:
+            return self._file.read(size)
+        data = self._file.read(min(size, DIRECTORY + 1) if size >= 0 else DIRECTORY + 1)
+        if len(data) > DIRECTORY or data.count(ENTRY) > MAX_MEMBERS:
+            raise CheckpointError(f"it lists more than {MAX_MEMBERS:,} members. {DAMAGED}")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _load(file: BinaryIO, pickled: bytes, members: int) -> Any:

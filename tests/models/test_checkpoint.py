@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import nn
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models import torch_file
 from lora_lab.models.checkpoint import read_state
 
 GOOD = {"fc1.weight": torch.arange(12.0).reshape(3, 4), "fc1.bias": torch.zeros(3)}
@@ -321,3 +322,39 @@ def test_odd_names_are_read_and_shown_escaped(tmp_path):
         read_state(tmp_path / "y.safetensors")
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 300
+
+
+class Counted(io.FileIO):
+    """A file that counts the bytes that are read of it."""
+
+    count = 0
+
+    def read(self, size=-1):
+        data = super().read(size)
+        self.count += len(data)
+        return data
+
+
+def test_an_archive_of_much_nothing_is_not_gone_through(tmp_path):
+    path = tmp_path / "sparse.pt"
+    with path.open("wb") as file:
+        file.write(b"PK\x03\x04")
+        file.truncate(2**27)
+    with Counted(path) as file:
+        with pytest.raises(CheckpointError, match="cut off or damaged"):
+            torch_file.read_torch(file, 2**27)
+        assert 0 < file.count < 2**20
+
+
+def test_a_directory_of_too_many_members_is_refused_before_a_list_is_made_of_it(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "many.pt"
+    torch.save({f"a{n}": torch.ones(1) for n in range(30)}, path)
+    assert len(read_state(path)) == 30
+    for limit in ("MAX_MEMBERS", "DIRECTORY"):
+        with monkeypatch.context() as patch:
+            patch.setattr(torch_file, limit, 20)
+            patch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
+            with pytest.raises(CheckpointError, match="it lists more than"):
+                read_state(path)
