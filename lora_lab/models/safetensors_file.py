@@ -22,6 +22,7 @@ from lora_lab.names import shown
 MAX_HEADER = 32 * 2**20
 MAX_TENSORS = 100_000
 MAX_DIMENSION = 2**31
+MAX_DIMENSIONS = 64  # of one tensor, as NumPy has them
 CHUNK = 32 * 2**20  # bytes between two reports
 DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -140,7 +141,7 @@ def _entry(name: str, value: Any) -> TensorEntry:
     kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(shape, list) or not all(type(n) is int for n in shape):
         raise wrong("has a shape that is not a list of integers")
-    if not all(0 <= n < MAX_DIMENSION for n in shape):
+    if len(shape) > MAX_DIMENSIONS or not all(0 <= n < MAX_DIMENSION for n in shape):
         raise wrong(f"has the impossible shape {shown(shape)}")
     if (
         not isinstance(offsets, list)

@@ -358,3 +358,14 @@ def test_a_directory_of_too_many_members_is_refused_before_a_list_is_made_of_it(
             patch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
             with pytest.raises(CheckpointError, match="it lists more than"):
                 read_state(path)
+
+
+def test_a_tensor_has_no_hundred_dimensions(tmp_path):
+    for many, whole in ((64, True), (65, False)):
+        entry = {"dtype": "F32", "shape": [1] * many, "data_offsets": [0, 4]}
+        (tmp_path / "x.safetensors").write_bytes(container({"a": entry}, bytes(4)))
+        if whole:
+            assert read_state(tmp_path / "x.safetensors")["a"].dim() == many
+        else:
+            with pytest.raises(CheckpointError, match="impossible shape"):
+                read_state(tmp_path / "x.safetensors")
