@@ -29,14 +29,14 @@ def product(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor | None = None) -> 
         y = torch.ops.mkldnn._linear_pointwise(rows, W, b, "none", [], "")
         return y.resize_(*x.shape[:-1], len(W))
     if x.dim() == 2:  # of a small product the calls around it take as long as itself
-        return torch.mm(x, W.t()) if b is None else torch.addmm(b, x, W.t())
-    rows = x.reshape(-1, x.shape[-1])  # (n, in)
-    y = torch.empty(*x.shape[:-1], len(W), dtype=x.dtype, device=x.device)
-    h = y.view(-1, len(W))
-    if b is None:
-        torch.mm(rows, W.t(), out=h)
+        y = h = x.new_empty(len(x), len(W))
     else:
-        torch.addmm(b, rows, W.t(), out=h)
+        y = torch.empty(*x.shape[:-1], len(W), dtype=x.dtype, device=x.device)
+        x, h = x.reshape(-1, x.shape[-1]), y.view(-1, len(W))
+    if b is None:  # into `out`, of which autocast keeps its hands off
+        torch.mm(x, W.t(), out=h)
+    else:
+        torch.addmm(b, x, W.t(), out=h)
     return y
 
 

@@ -60,6 +60,18 @@ def test_rows_of_rows_keep_their_shape_and_may_be_overwritten(by_onednn: bool) -
     assert B.grad is not None
 
 
+@pytest.mark.parametrize("biased", [False, True])
+@pytest.mark.parametrize("shape", [(3, 8), (1, 3, 8), (64, 1024), (1, 64, 1024)])
+def test_no_autocast_around_it_rounds_a_product(
+    by_onednn: bool, shape: tuple[int, ...], biased: bool
+) -> None:
+    x, W = numbers(*shape), numbers(64, shape[-1], seed=1)
+    b = numbers(64, seed=2) if biased else None
+    wanted = gemm.product(x, W, b)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(gemm.product(x, W, b), wanted)
+
+
 @needs_onednn
 def test_the_two_libraries_add_up_in_another_order(monkeypatch: pytest.MonkeyPatch) -> None:
     """Else the tests above would say the same twice."""
