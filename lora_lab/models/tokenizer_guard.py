@@ -25,6 +25,7 @@ CONFIG, MAP, WHOLE = "tokenizer_config.json", "special_tokens_map.json", "tokeni
 PLACES = ("a token", "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
           "mask_token", "additional_special_tokens")  # fmt: skip
 OF_TOKENS = {"content", "lstrip", "rstrip", "single_word", "normalized", "special", "id", "__type"}
+MOST_AROUND = 2**14  # tokens around a text; of fewer each text is tried out
 LONGEST_TOKEN = 10_000  # characters of an added one
 LONGEST_PIECE = 2000  # of a vocabulary: of Unigram's, the library goes down a level for each
 LONGEST_SOUGHT = 20_000  # of all regular expressions: the library makes tables for their parts
@@ -48,6 +49,13 @@ def guarded(tokenizer: Any) -> Any:
     fast = getattr(tokenizer, "is_fast", False)
     if not fast and not hasattr(kind, "_decode"):
         return tokenizer  # of no kind that is known
+    added = tokenizer.backend_tokenizer.num_special_tokens_to_add if fast else lambda pair: 0
+    around = max(map(added, (False, True)))
+    if around > MOST_AROUND:
+        raise CheckpointError(
+            f"The tokenizer puts {around:,} tokens around each text. Choose a model with a usual "
+            "one."
+        )
     cheap = not fast or surely_cheap(tokenizer.backend_tokenizer)
     rehearse = None if cheap else _Rehearsal(tokenizer)
     panic = no_panic if fast else no_failure

@@ -62,7 +62,7 @@ def charsmap(text):
 WORDS = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
          "max_input_chars_per_word": 10**9, "vocab": {"[UNK]": 0, "b": 1}}  # fmt: skip
 AROUND = {"type": "TemplateProcessing", "pair": [],
-          "single": [*[{"SpecialToken": {"id": "<|end|>", "type_id": 0}}] * 10**5,
+          "single": [*[{"SpecialToken": {"id": "<|end|>", "type_id": 0}}] * 10**4,
                      {"Sequence": {"id": "A", "type_id": 0}}],
           "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [0],
                                          "tokens": ["<|end|>"]}}}  # fmt: skip
@@ -268,3 +268,16 @@ def test_a_file_that_is_no_message_of_sentencepiece_is_left_to_the_library(tmp_p
     for text in (b"", b"IQ== 0\nIg== 1\n" * 5000, b"\x0a", b"\xff" * 5000, b"\x0f" + b"a" * 9000):
         (tmp_path / "tokenizer.model").write_bytes(text)
         check_tokens(tmp_path)
+
+
+@pytest.mark.parametrize("side", ["single", "pair"])
+def test_so_many_tokens_around_a_text_are_refused_at_once(side):
+    token = {"SpecialToken": {"id": "<s>", "type_id": 0}}
+    parts = {"single": [{"Sequence": {"id": "A", "type_id": 0}}],
+             "pair": [{"Sequence": {"id": "A", "type_id": 0}},
+                      {"Sequence": {"id": "B", "type_id": 0}}]}  # fmt: skip
+    parts[side] = [token, *parts[side]]
+    ids = {"id": "<s>", "ids": [1] * 20_000, "tokens": ["<s>"] * 20_000}
+    post = {"type": "TemplateProcessing", **parts, "special_tokens": {"<s>": ids}}
+    with pytest.raises(CheckpointError, match="puts 20,000 tokens around each text"):
+        guarded(changed(post_processor=post))
