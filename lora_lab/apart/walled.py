@@ -2,11 +2,13 @@
 
 The values that ask for one are refused by name where they are known. This is the wall behind them,
 for the key that nobody knows yet: Python tells of each such act before it is done, and in a thread
-that reads a stranger's file it is refused.
+that reads a stranger's file it is refused. A library that does without the program it looked for is
+let be, since none was started; one that caught the refusal of a connection or pickle is not.
 """
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -27,6 +29,8 @@ REFUSED = {
                      "os.fork", "os.forkpty", "os.startfile"), STARTS),
     "pickle.find_class": LOADS,
 }  # fmt: skip
+LOCAL = getattr(socket, "AF_UNIX", None)  # a file of this machine: no connection
+MOST_BEHIND = 100  # errors, each raised because of the next; they may go in a circle
 OWN = "lora_lab.apart.client"  # starts the process in which files are read
 IMPORTS = "importlib._bootstrap"  # a library may look around when it is first loaded
 
@@ -35,9 +39,13 @@ class Walled(CheckpointError):
     """What was asked for, without the name of the file, which the door gives."""
 
 
+class _NotStarted(Walled, OSError):
+    """For a program: who looks for one survives that there is none, which is an OSError."""
+
+
 class _Here(threading.local):
     depth = 0
-    tried = ""  # what was asked for since the outermost block began
+    tried = ""  # which connection or pickle was asked for since the outermost block began
 
 
 _here = _Here()
@@ -49,7 +57,8 @@ _installed: list[bool] = []
 def walled() -> Iterator[None]:
     """Raise Walled where this block tries to connect, start a program or load a pickle.
 
-    Also where a library has caught the first of these errors on its way. Other threads go on.
+    Also where a library has caught the error of a connection or pickle on its way, or made another
+    one of it. Other threads go on.
     """
     with _install:
         if not _installed:  # it cannot be taken away again, and costs each event a little
@@ -61,8 +70,9 @@ def walled() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if _here.tried and _here.tried not in str(error):
-            raise Walled(_here.tried) from error
+        tried = _here.tried or _behind(error)
+        if tried and tried not in str(error):
+            raise Walled(tried) from error
         raise
     else:
         if _here.tried:
@@ -72,10 +82,26 @@ def walled() -> Iterator[None]:
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event in REFUSED and _here.depth and not _is_let(sys._getframe(1), event):
-        asked = REFUSED[event]
-        _here.tried = asked.format(f" ({_named(event, arguments)})" if "{" in asked else "")
-        raise Walled(_here.tried)
+    if event not in REFUSED or not _here.depth or _is_let(sys._getframe(1), event):
+        return
+    asked = REFUSED[event]
+    if asked is CONNECTS and LOCAL is not None and getattr(arguments[0], "family", None) == LOCAL:
+        return
+    tried = asked.format(f" ({_named(event, arguments)})" if "{" in asked else "")
+    if asked is STARTS:
+        raise _NotStarted(tried)
+    _here.tried = tried
+    raise Walled(tried)
+
+
+def _behind(error: BaseException) -> str:
+    """The program that was asked for, where a library raised `error` because it got none."""
+    inner: BaseException | None = error
+    for _ in range(MOST_BEHIND):
+        if inner is None or isinstance(inner, _NotStarted):
+            return str(inner or "")
+        inner = inner.__cause__ or inner.__context__
+    return ""
 
 
 def _is_let(frame: FrameType | None, event: str) -> bool:

@@ -45,7 +45,8 @@ def open_tokenizer(path: str | Path) -> Any:
     else:
         read_config(path)
         size = check_files(path)
-        check_tokens(path)
+        with made_in_time(size):
+            check_tokens(path)
         settings = _settings(path)
         if settings.get("auto_map"):
             raise CheckpointError(

@@ -263,9 +263,11 @@ def _longest_piece(path: Path) -> int:
 
 
 def _whole(data: bytes, at: int) -> tuple[int, int]:
-    """A whole number in seven bits of each byte, and the place behind it."""
+    """A whole number in seven bits of each byte, and the place behind it; IndexError for none."""
     value = shift = 0
     while data[at] & 128:
+        if shift == 63:
+            raise IndexError  # no number of protobuf: those have 64 bits
         value |= (data[at] & 127) << shift
         at, shift = at + 1, shift + 7
     return value | data[at] << shift, at + 1

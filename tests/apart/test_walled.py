@@ -3,16 +3,21 @@
 import json
 import os
 import pickle
+import platform
 import socket
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from ctypes.util import find_library
 
 import pytest
+from transformers import RwkvConfig, RwkvForCausalLM
+from transformers.utils import is_ninja_available
 
 from lora_lab.apart.client import ask, end_children
 from lora_lab.apart.walled import CONNECTS, LOADS, STARTS, Walled, walled
+from lora_lab.models.frame import laid_out
 from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import save
 
@@ -53,10 +58,51 @@ def test_an_act_is_refused_also_where_the_library_catches_it(name):
     act, asked = ACTS[name]
     with pytest.raises(Walled, match=words(asked)), walled():
         act()
-    with pytest.raises(Walled, match=words(asked)), walled(), suppress(Exception):
+    caught = nullcontext() if asked is STARTS else pytest.raises(Walled, match=words(asked))
+    with caught, walled(), suppress(Exception):  # a library may do without its program
         act()
     with pytest.raises(Walled, match=words(asked)), walled():
         told_otherwise(act)
+
+
+def later(act):
+    with suppress(Exception):
+        act()
+    raise ValueError("the file is damaged")
+
+
+def test_an_error_that_has_nothing_to_do_with_a_program_keeps_its_own_reason():
+    with pytest.raises(ValueError, match="damaged"), walled():
+        later(ACTS["a program"][0])
+
+
+def test_the_first_model_of_a_process_that_looks_for_a_compiler_is_opened():
+    is_ninja_available.cache_clear()
+    config = RwkvConfig(vocab_size=8, hidden_size=32, attention_hidden_size=32, num_hidden_layers=1)
+    assert laid_out(config, RwkvForCausalLM, "rwkv")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others start no program for it")
+def test_what_python_asks_programs_for_is_answered_without_them(monkeypatch):
+    monkeypatch.setattr(platform, "_platform_cache", {})
+    monkeypatch.setattr(platform, "_uname_cache", None)
+    with walled():
+        assert platform.platform().startswith("Linux")
+        assert platform.uname().processor is not None  # of `uname -p`
+        assert find_library("no_such_library") is None  # of gcc, ld and ldconfig
+
+
+@pytest.mark.skipif(not POSIX, reason="there are no sockets of this kind")
+def test_a_socket_of_the_file_system_is_no_connection(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # a long path would be none of a socket
+    with socket.socket(socket.AF_UNIX) as one, socket.socket(socket.AF_UNIX) as other, walled():
+        one.bind("here")
+        one.listen()
+        other.connect("here")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as one, walled():
+        one.bind("there")
+        one.sendto(b"x", "there")
+        one.sendmsg([b"x"], [], 0, "there")
 
 
 def test_blocks_stand_in_each_other_and_leave_nothing_behind():

@@ -270,6 +270,17 @@ def test_a_file_that_is_no_message_of_sentencepiece_is_left_to_the_library(tmp_p
         check_tokens(tmp_path)
 
 
+def test_a_number_of_sentencepiece_has_an_end(tmp_path):
+    """One of a megabyte took twenty seconds, and four times as long for twice as much."""
+    (tmp_path / "tokenizer.model").write_bytes(b"\xff" * 2**20)
+    began = processor_seconds()
+    check_tokens(tmp_path)
+    assert processor_seconds() - began < 1
+    (tmp_path / "tokenizer.model").write_bytes(b"\x0a" + b"\xff" * 9 + b"\x01" + b"a" * 9)
+    with pytest.raises(CheckpointError, match="is far longer than any"):  # 64 bits are one
+        check_tokens(tmp_path)
+
+
 @pytest.mark.parametrize("side", ["single", "pair"])
 def test_so_many_tokens_around_a_text_are_refused_at_once(side):
     token = {"SpecialToken": {"id": "<s>", "type_id": 0}}
