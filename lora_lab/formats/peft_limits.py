@@ -8,6 +8,7 @@ and norms. A file of such an adapter would look sound.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from lora_lab.adapters.weights import AdapterWeights, ExpertName, LayerWeights
 from lora_lab.beyond_peft import beyond_peft, renamed, renames
 from lora_lab.errors import AdapterError, CheckpointError
 from lora_lab.formats.peft_parameters import is_expert, stacks_of
-from lora_lab.models.base import config_values
-from lora_lab.models.skeleton import skeletons
+from lora_lab.models.hf_config import check_config
+from lora_lab.models.skeleton import Skeleton, skeletons
+from lora_lab.models.strict_json import read_json
 
 # Model types whose targets PEFT rewrites: last word of a target → the parameter that it becomes.
 FUSED = {"gate_proj": "gate_up_proj", "up_proj": "gate_up_proj", "down_proj": "down_proj"}
@@ -107,14 +109,38 @@ def model_type(weights: AdapterWeights) -> str:
 
 
 def _config(weights: AdapterWeights) -> dict[str, Any]:
-    """config.json of the base; {} where it has none that can be read: an adapter names any."""
+    """config.json of the base; {} where it has none that can be read: an adapter names any.
+
+    Not checked, since a family is a word that lays nothing out.
+    """
     base = Path(weights.base) if weights.base else None
     try:
         if base is not None and (base / "config.json").is_file():
-            return config_values(base)
+            return read_json(base / "config.json", 2**20, infinite=True)
     except (CheckpointError, OSError):  # a base that nobody can read is refused elsewhere
         pass
     return {}
+
+
+def _laid_out(config: dict[str, Any]) -> Iterator[Skeleton]:
+    """The networks of a config once it is checked; raises CheckpointError.
+
+    They are transformers' own classes, so that code of the author's is not asked for, nor is how
+    the weights are packed.
+    """
+    plain = _without(("auto_map", "quantization_config"), config)
+    if plain:
+        check_config(plain, "config.json")
+        yield from skeletons(plain, ())
+
+
+def _without(keys: tuple[str, ...], value: Any) -> Any:
+    """A value of JSON without these keys, however deep they stand."""
+    if isinstance(value, list):
+        return [_without(keys, inner) for inner in value]
+    if isinstance(value, dict):
+        return {key: _without(keys, inner) for key, inner in value.items() if key not in keys}
+    return value
 
 
 def unusual(layer: LayerWeights) -> bool:
@@ -158,7 +184,7 @@ def _of_names(weights: AdapterWeights, kind: str) -> list[str]:
     names = {x.name: _module(x) for x in weights.layers}
     model, without = None, False
     try:
-        for skeleton in skeletons(config, ()) if (config := _config(weights)) else ():
+        for skeleton in _laid_out(_config(weights)):
             if set(names.values()) <= skeleton.kinds.keys():
                 model = skeleton.model
                 break

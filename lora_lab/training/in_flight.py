@@ -72,12 +72,12 @@ class InFlight:
         """Make steps that need not be looked at, where any are `wanted`, and read them together."""
         if not self._window or not wanted or (most := self._most()) < 1:
             return
-        problem: BaseException | None = None
+        problem: Exception | None = None
         began = time.perf_counter()
         try:
             self._send(most, began + self._window)
-        except BaseException as error:  # noqa: BLE001 - what was made before is read in any case
-            problem = error
+        except Exception as error:  # noqa: BLE001 - what was made before is read; not so at a
+            problem = error  # signal, which may have broken into a step: what was saved stands
         yield from self._read(began)
         if problem is not None:
             raise problem

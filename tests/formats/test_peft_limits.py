@@ -17,7 +17,14 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.beyond_peft import REFUSED, STATE_SPACE
 from lora_lab.errors import ExportError
 from lora_lab.formats import peft, peft_limits
-from lora_lab.formats.peft_limits import EXPERTS, FUSED, STACKED, limits
+from lora_lab.formats.peft_limits import (
+    EXPERTS,
+    FUSED,
+    STACKED,
+    by_weight,
+    limits,
+    model_type,
+)
 from lora_lab.formats.verify import export
 from lora_lab.workshop.merge_base import write_merged
 from tests.mixtures import FAMILIES as MIXTURES
@@ -302,7 +309,7 @@ def test_torchs_own_attention_is_such_a_network():
     [
         {"num_hidden_layers": 20_000},
         {"attn_implementation": "some/kernel"},
-        {"auto_map": {"a": "b"}},
+        {"text_config": {"trust_remote_code": True}},
     ],
     ids=["layers", "kernel", "code"],
 )
@@ -318,3 +325,46 @@ def test_a_base_that_an_adapter_names_is_checked_before_it_is_laid_out(tmp_path,
         (tmp_path / "config.json").write_text(json.dumps(values))
         assert not limits(weights)
     assert len(laid_out) == 1
+
+
+CODE = {"auto_map": {"AutoModel": "theirs.Model"}}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [CODE, {"text_config": CODE}, {"attn_implementation": "some/kernel"}],
+    ids=["code", "code of a part", "kernel"],
+)
+@pytest.mark.parametrize("kind", ["deepseek_v3", "minimax_m2", "phimoe"])
+def test_a_base_that_would_not_be_opened_has_the_limits_of_its_family(tmp_path, kind, more):
+    """Many bases name code of their author although transformers has their class."""
+    words = EXPERTS.get(kind, FUSED)
+    names = [f"mlp.experts.0.{next(iter(words))}", "mlp.gate", "self_attn.q_proj"]
+    layers = [
+        LayerWeights(f"model.layers.0.{name}", torch.ones(2, 4), torch.ones(4, 2), 2.0, 1.0)
+        for name in names
+    ]
+    weights = AdapterWeights("lora", tuple(layers), base=str(tmp_path))
+    found = []
+    told = {"model_type": kind, "num_hidden_layers": 1}
+    for values in (told, {**told, **more}):
+        (tmp_path / "config.json").write_text(json.dumps(values))
+        found.append((limits(weights), by_weight(weights), model_type(weights)))
+    assert found[1] == found[0]
+    assert any("experts" in reason for reason in found[0][0])
+    assert bool(found[0][1]) == (kind in EXPERTS)
+    assert found[0][2] == kind
+
+
+@pytest.mark.parametrize("where", ["beside", "in a part"])
+def test_a_base_with_code_of_its_author_is_laid_out_without_it(tmp_path, monkeypatch, where):
+    laid_out = []
+    monkeypatch.setattr(peft_limits, "skeletons", lambda *asked: laid_out.append(asked[0]) or ())
+    told = {"model_type": "mixtral", "hidden_size": 8, "num_hidden_layers": 1, "text_config": {}}
+    layer = LayerWeights(
+        "model.layers.0.self_attn.q_proj", torch.ones(2, 4), torch.ones(4, 2), 2.0, 1.0
+    )
+    values = {**told, **CODE} if where == "beside" else {**told, "text_config": CODE}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    assert not limits(AdapterWeights("lora", (layer,), base=str(tmp_path)))
+    assert laid_out == [told]

@@ -23,11 +23,12 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.runs.writer import Writer
-from lora_lab.training import loop
+from lora_lab.training import in_flight, loop
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
+from lora_lab.training.saving.autosave import Autosave
 from lora_lab.training.saving.journal import Journal
 from lora_lab.training.time_budget import TimeBudget
 from tests.training.opened import opening
@@ -208,12 +209,20 @@ def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room)
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])  # a second Ctrl-C, Ray's SIGTERM
-@pytest.mark.parametrize("half", ["gradients", "descend"])
-def test_a_signal_that_breaks_into_a_step_saves_no_half_of_it(tmp_path, monkeypatch, half, kind):
+@pytest.mark.parametrize(
+    ("place", "half"),
+    [
+        (loop, "gradients"), (loop, "descend"),
+        (in_flight, "unread_gradients"), (in_flight, "descend_unread"),
+    ],
+)  # fmt: skip
+def test_a_signal_that_breaks_into_a_step_saves_no_half_of_it(
+    tmp_path, monkeypatch, place, half, kind
+):
     config = changed(get_preset("digits").config, max_steps=12, eval_steps=6)  # batch by batch
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     trained(New(config, whole))
-    plain, calls = getattr(loop, half), itertools.count(1)
+    plain, calls = getattr(place, half), itertools.count(1)
 
     def broken_into(*arguments):
         found = plain(*arguments)
@@ -221,7 +230,11 @@ def test_a_signal_that_breaks_into_a_step_saves_no_half_of_it(tmp_path, monkeypa
             raise kind
         return found
 
-    monkeypatch.setattr(loop, half, broken_into)
+    if place is in_flight:  # the 7th of those in flight has others behind it that are unread
+        monkeypatch.setattr(in_flight, "WINDOW", {"cpu": 1e9})
+        monkeypatch.setattr(loop.TimeBudget, "due", lambda *_, **__: False)
+        monkeypatch.setattr(Autosave, "due", lambda saves: True)
+    monkeypatch.setattr(place, half, broken_into)
     with pytest.raises(kind):
         trained(New(config, cut))
     monkeypatch.undo()
