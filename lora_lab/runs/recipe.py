@@ -324,7 +324,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
         )
     if config.dtype == "float16":
         notes.append(
-            "The run scaled its loss, as small gradients are 0 in float16; the script does not. "
+            "A run in float16 scales its loss, as small gradients are 0 there; the script does not. "
             "Set DTYPE to torch.float32 in it, or put torch.amp.GradScaler around its steps."
         )
     for row in story.of("NonFiniteRecord"):

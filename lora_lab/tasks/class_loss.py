@@ -18,7 +18,8 @@ class ClassLoss:
     def __init__(self, config: RunConfig, labels: np.ndarray | torch.Tensor, classes: int) -> None:
         """`labels` (n) of int64 are those of the training rows."""
         self._smoothing = config.label_smoothing
-        self._weights: torch.Tensor | None = None
+        self._weights: torch.Tensor | None = None  # (classes) of float64, on the CPU
+        self._there: torch.Tensor | None = None  # the same beside the logits, in their dtype
         if config.class_weights == "balanced":
             self._weights = balanced(torch.as_tensor(labels), classes)
 
@@ -34,9 +35,11 @@ class ClassLoss:
     def _cross_entropy(
         self, logits: torch.Tensor, labels: torch.Tensor, reduction: str
     ) -> torch.Tensor:
-        if self._weights is not None:
-            self._weights = self._weights.to(logits.device)
-        weights = None if self._weights is None else self._weights.to(logits.dtype)
+        weights = self._there
+        if self._weights is not None and (
+            weights is None or (weights.device, weights.dtype) != (logits.device, logits.dtype)
+        ):  # cast before it is moved: mps has no float64
+            weights = self._there = self._weights.to(logits.dtype).to(logits.device)
         return F.cross_entropy(
             logits, labels, weights, reduction=reduction, label_smoothing=self._smoothing
         )
@@ -45,7 +48,7 @@ class ClassLoss:
         """What rows of these classes count in the mean over a batch."""
         if self._weights is None:
             return len(labels)
-        return self._weights[torch.as_tensor(labels).to(self._weights.device)].sum().item()
+        return self._weights[torch.as_tensor(labels).cpu()].sum().item()
 
 
 def balanced(labels: torch.Tensor, classes: int) -> torch.Tensor:

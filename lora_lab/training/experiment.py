@@ -145,7 +145,7 @@ class Experiment:
         if any(p.is_floating_point() and p.dtype != dtype for p in model.parameters()):
             # Only then: it would round buffers as well, such as the angles of rotary positions,
             # which transformers keeps in float32 whatever the weights are. Before it is moved: a
-            # device may lack the dtype of a file, and would hold both at once.
+            # device may lack the dtype of a file, and would hold the whole in it.
             model.to(dtype)
         if not config.shard_base:  # it may be too large for one
             model.to(device)

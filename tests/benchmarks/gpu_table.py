@@ -1,6 +1,6 @@
 """One table of an accelerator: the lab's step beside PEFT's, TRL's and Unsloth's.
 
-    python tests/benchmarks/gpu_table.py [--device cuda] [--seconds 480] [--json FILE]
+    python tests/benchmarks/gpu_table.py [--device cuda] [--seconds 450] [--json FILE]
         [--shapes 135M 1.5B 7B] [--tiny] [--rank 8] [--tokens 4x512] [--rounds 7]
 
 Llamas of three shapes get random weights (bfloat16; on a CPU float32) on the device itself. The

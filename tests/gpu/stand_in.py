@@ -11,11 +11,11 @@ the CPU had to wait for a number.
 from __future__ import annotations
 
 import ctypes
+import importlib.util
 import math
 import os
 import subprocess
 import sys
-import sysconfig
 import tempfile
 from collections import Counter
 from contextlib import contextmanager
@@ -29,7 +29,12 @@ waits: Counter[str] = Counter()
 def load(kind: str) -> None:
     """Compile what torch is told by, and load it; torch must not be imported yet."""
     assert "torch" not in sys.modules, "torch has looked for its devices already"
-    torch = Path(sysconfig.get_paths()["platlib"], "torch")
+    found = importlib.util.find_spec("torch")
+    assert found is not None
+    assert found.origin is not None
+    torch = Path(found.origin).parent
+    if any((torch / "lib").glob("libtorch_cuda*")) or any((torch / "lib").glob("libtorch_hip*")):
+        sys.exit("This build of torch has the library of a real device: install that for CPUs.")
     with tempfile.TemporaryDirectory() as folder:
         library = Path(folder, "stand_in.so")
         words = ["g++", "-shared", "-fPIC", "-std=c++20", f"-I{torch}/include"]

@@ -69,6 +69,25 @@ def test_steps_in_flight_are_those_that_are_looked_at(device, monkeypatch):
     assert driven(device, hyper={"dropout": 0.2}).steps(12) == wanted
 
 
+@on_each
+def test_steps_in_flight_are_waited_for_together(device, monkeypatch):
+    if STAND_IN != "cuda":
+        pytest.skip("a stand-in for CUDA counts how often it is waited for")
+    from tests.gpu.stand_in import waits
+
+    monkeypatch.setattr(in_flight, "WINDOW", {device: 60.0})
+    run = driven(device)
+    run.steps(15)  # whether it learns is looked at among these
+    before = waits.total()
+    run.steps(30)
+    assert waits.total() - before < 30  # looked at one by one each waits for its loss and its norm
+
+
+@here_too
+def test_classes_that_are_weighted(device):
+    compared(device, class_weights="balanced", accumulation=2)
+
+
 @here_too
 def test_a_run_with_edits(device):
     compared(device, edits=EDITS[:2], steps=1)
