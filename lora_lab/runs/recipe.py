@@ -324,7 +324,7 @@ def _notes(story: Story, edits: Edits) -> tuple[str, ...]:
         )
     if config.dtype == "float16":
         notes.append(
-            "A run in float16 scales its loss, as small gradients are 0 there; the script does not. "
+            "In float16 the lab scales the loss, as small gradients are 0; the script does not. "
             "Set DTYPE to torch.float32 in it, or put torch.amp.GradScaler around its steps."
         )
     for row in story.of("NonFiniteRecord"):

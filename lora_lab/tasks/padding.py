@@ -76,7 +76,7 @@ def inputs_of(rows: Rows, device: torch.device | None = None) -> dict[str, torch
 
 
 def onto(device: torch.device | None, array: np.ndarray) -> torch.Tensor:
-    """`array` as a tensor there. CUDA has read it by then, and what it does before is not waited for."""
+    """`array` as a tensor there. CUDA has read it then, but is not waited for."""
     sent = device is not None and device.type == "cuda"
     return torch.from_numpy(array).to(device, non_blocking=sent)
 
