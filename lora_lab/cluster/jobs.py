@@ -121,7 +121,7 @@ class Cluster:
         """Submit a job: it as the head has it where its answer was none; raises LabError.
 
         A busy head may begin a job later than anybody waits for its answer, and one that has just
-        started refuses it. Either can be asked again: of one id there is one job.
+        started fails. Either can be asked again: of one id there is one job.
         """
         for seconds in (*LATE, None):
             try:
@@ -131,8 +131,9 @@ class Cluster:
                 failure = error
             with suppress(LabError):
                 return self.look(id)
-            if seconds is not None:
-                time.sleep(seconds)
+            if seconds is None or (isinstance(failure, RefusedError) and failure.for_good):
+                break
+            time.sleep(seconds)
         raise failure
 
     def look(self, id: str) -> Job:
@@ -214,8 +215,8 @@ class Cluster:
         if error.code in (502, 504):  # of a gateway: the head may have done what it was asked
             return self._unreachable(f"a gateway says {error.code}, and not what came of it")
         line = said.splitlines()[-1][:300] if said else error.reason
-        return RefusedError(f"The cluster at {self.address} answers with an error, {error.code}: "
-                            f"{self._hidden(str(line))}")  # fmt: skip
+        text = f"The cluster at {self.address} answers with an error, {error.code}: "
+        return RefusedError(text + self._hidden(str(line)), for_good=error.code < 500)
 
     def _hidden(self, text: str) -> str:
         """A stranger may send back what it was sent."""
@@ -233,7 +234,11 @@ class Cluster:
 
 
 class RefusedError(LabError):
-    """The head says that it failed."""
+    """The head says that it failed; or, `for_good`, that what it was asked is wrong."""
+
+    def __init__(self, message: str, for_good: bool) -> None:
+        super().__init__(message)
+        self.for_good = for_good
 
 
 def checked_address(text: str) -> str:

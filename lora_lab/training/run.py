@@ -98,21 +98,25 @@ def run(
             known=known, report=report, group=group,
         )  # fmt: skip
         read: list[Record] = []  # of steps that are read together: on record before anyone leaves
-        for record in records:
-            if isinstance(record, StepRecord) and record.step < experiment.step:
-                read += [*journal.note(record), record]
-                continue
-            kept = not isinstance(record, ExportingRecord | CancelledRecord | Look)
-            noted: Iterable[Record] = journal.note(record) if kept else ()
-            if read:
-                noted = [*noted]
-                yield from read
-                read.clear()
-            yield from noted
-            yield record
-            yield from snapshots.note(record, journal.folder)
-            if isinstance(record, StateRecord) and record.state in ENDED:
-                yield from journal.save()
+        try:
+            for record in records:
+                if isinstance(record, StepRecord) and record.step < experiment.step:
+                    read += [*journal.note(record), record]
+                    continue
+                kept = not isinstance(record, ExportingRecord | CancelledRecord | Look)
+                noted: Iterable[Record] = journal.note(record) if kept else ()
+                if read:
+                    noted = [*noted]
+                    yield from read
+                    read.clear()
+                yield from noted
+                yield record
+                yield from snapshots.note(record, journal.folder)
+                if isinstance(record, StateRecord) and record.state in ENDED:
+                    yield from journal.save()
+        except Exception:
+            yield from read  # what is on record is told before what has failed
+            raise
         yield from journal.leave(save=save_at_end())
     except Exception as error:
         yield from journal.leave(error)

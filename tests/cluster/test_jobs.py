@@ -186,6 +186,15 @@ def test_a_job_that_begins_later_than_anybody_waits_is_found(head, monkeypatch, 
         Cluster(head.address).submit("two", "python x", {}, {"sweep": "mine"})
 
 
+@pytest.mark.parametrize(("code", "times"), [(400, 1), (405, 1), (413, 1), (500, 3), (503, 3)])
+def test_what_is_refused_for_good_is_not_asked_again(head, monkeypatch, code, times):
+    monkeypatch.setattr("lora_lab.cluster.jobs.LATE", (0.0, 0.0))
+    head.late, head.no_answer = 9, (code, "No such runtime_env")
+    with pytest.raises(RefusedError, match=f"an error, {code}: No such runtime_env"):
+        Cluster(head.address).submit("one", "python x", {}, {"sweep": "mine"})
+    assert [method for method, *_ in head.asked].count("POST") == times
+
+
 def test_a_head_that_has_forgotten(head):
     for ask in (Cluster.look, Cluster.log, Cluster.stop):
         with pytest.raises(ForgottenError, match="has forgotten the job"):

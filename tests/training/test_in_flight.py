@@ -33,6 +33,7 @@ from lora_lab.training.loss_scale import INTERVAL, Standing
 from lora_lab.training.opening import New
 from lora_lab.training.run import run
 from lora_lab.training.saving.autosave import Autosave
+from lora_lab.training.saving.journal import Journal
 from lora_lab.training.saving.state import restore, state_of
 from lora_lab.training.snapshot import Snapshot
 from tests.training.driven_run import DrivenRun, digits
@@ -385,6 +386,27 @@ def test_a_save_is_never_ahead_of_the_record(together, monkeypatch, tmp_path, le
     assert ordered[:2] == [1, 6]  # once a window
     assert saved >= leaves_at
     assert written(folder) == list(range(1, saved + 1))
+
+
+def test_what_was_read_is_told_before_what_fails_behind_it(together, monkeypatch, tmp_path):
+    """Steps 2 to 5 are read together, and on record before anybody is told of the first."""
+    together(TOGETHER)
+    note, told = Journal.note, []
+
+    def refusing(journal, record):
+        if isinstance(record, StepRecord) and record.step == 5:
+            raise LabError("It cannot be noted.")
+        return note(journal, record)
+
+    monkeypatch.setattr(Journal, "note", refusing)
+    opening = New(digits(20, eval_steps=1000), tmp_path / "run")
+    with pytest.raises(LabError, match="cannot be noted"):
+        told.extend(
+            record.step
+            for record in run(opening, Controls(opening.config.hyper))
+            if isinstance(record, StepRecord)
+        )
+    assert told == written(tmp_path / "run") == [1, 2, 3, 4]
 
 
 def written(folder):

@@ -273,7 +273,8 @@ class Journal:
         cancelled = isinstance(error, Cancelled)
         failed = error is not None and not cancelled
         lost = failed and is_lost(error)
-        if save and not lost and not cancelled:
+        save = save and not lost and not cancelled
+        if save:
             yield from self.save()
         self._finish_saving()  # or the newest save would not be known
         if failed:

@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from lora_lab.config import changed
+from lora_lab.errors import LabError
 from lora_lab.presets import get_preset
 from lora_lab.records import State, StateRecord, StepRecord
 from lora_lab.runs.folder import RunFolder
@@ -60,3 +61,14 @@ def test_a_kill_before_all_of_the_end_stands_leaves_a_run_that_was_interrupted(
     assert set(seen) <= {"loading", "running"}
     assert seen
     assert summary_of(tmp_path / "run").state == "finished"
+
+
+def test_an_end_at_whose_save_the_device_is_lost_is_none(tmp_path, monkeypatch):
+    def lost(*_):
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(RunFolder, "save_adapter", lost)
+    config = changed(get_preset("digits").config, max_steps=3, autosave_seconds=1000)
+    with pytest.raises(LabError, match="was lost at step 3"):
+        list(run(New(config, tmp_path / "run"), Controls(config.hyper)))
+    assert summary_of(tmp_path / "run").state == "failed"
