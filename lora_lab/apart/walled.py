@@ -18,7 +18,7 @@ from typing import Any
 
 from lora_lab.errors import CheckpointError
 
-CONNECTS = "it asks for a connection{}, and nothing is fetched because a file says so"
+CONNECTS = "it asks for a connection{}, which is not made"
 STARTS = "it asks for another program{} to be started, which is not done"
 LOADS = "it asks for a pickle to be loaded, which could run code of its author"
 # Events of Python (sys.addaudithook) → what the file asks for.
@@ -36,7 +36,11 @@ IMPORTS = "importlib._bootstrap"  # a library may look around when it is first l
 
 
 class Walled(CheckpointError):
-    """What was asked for, without the name of the file, which the door gives."""
+    """What was asked for, in which file, and what to do: the last two where walled() knows them."""
+
+
+class _Named(Walled):
+    """One that says in which file, also to the blocks around it."""
 
 
 class _NotStarted(Walled, OSError):
@@ -45,6 +49,7 @@ class _NotStarted(Walled, OSError):
 
 class _Here(threading.local):
     depth = 0
+    let = 0  # frames below the outermost block in which it would be let
     tried = ""  # which connection or pickle was asked for since the outermost block began
 
 
@@ -54,9 +59,10 @@ _installed: list[bool] = []
 
 
 @contextmanager
-def walled() -> Iterator[None]:
+def walled(name: str = "") -> Iterator[None]:
     """Raise Walled where this block tries to connect, start a program or load a pickle.
 
+    It says so of the file or folder `name`, whatever was made of the refusal within the block.
     Also where a library has caught the error of a connection or pickle on its way, or made another
     one of it. Other threads go on.
     """
@@ -65,20 +71,25 @@ def walled() -> Iterator[None]:
             sys.addaudithook(_hear)
             _installed.append(True)
     if not _here.depth:
-        _here.tried = ""
+        _here.tried, _here.let = "", _letting(sys._getframe())
     _here.depth += 1
     try:
         yield
+    except _Named:
+        raise
     except Exception as error:
-        tried = _here.tried or _behind(error)
-        if tried and tried not in str(error):
-            raise Walled(tried) from error
+        if tried := _here.tried or _behind(error):
+            raise _refusal(tried, name) from error
         raise
     else:
         if _here.tried:
-            raise Walled(_here.tried)
+            raise _refusal(_here.tried, name)
     finally:
         _here.depth -= 1
+
+
+def _refusal(tried: str, name: str) -> Walled:
+    return _Named(f"{name}: {tried}. Choose another model.") if name else Walled(tried)
 
 
 def _hear(event: str, arguments: tuple[Any, ...]) -> None:
@@ -106,13 +117,17 @@ def _behind(error: BaseException) -> str:
 
 def _is_let(frame: FrameType | None, event: str) -> bool:
     """Whether the lab itself starts its reader, or a library is being imported."""
-    if REFUSED[event] is CONNECTS:
-        return False
+    return REFUSED[event] is not CONNECTS and _letting(frame) > _here.let
+
+
+def _letting(frame: FrameType | None) -> int:
+    """How many frames of the lab's client or of an import there are: the block's own program may
+    be imported itself."""
+    count = 0
     while frame is not None:
-        if frame.f_globals.get("__name__") in (OWN, IMPORTS):
-            return True
+        count += frame.f_globals.get("__name__") in (OWN, IMPORTS)
         frame = frame.f_back
-    return False
+    return count
 
 
 def _named(event: str, arguments: tuple[Any, ...]) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from lora_lab.errors import ExportError, LabError
+from lora_lab.errors import CheckpointError, ExportError, LabError
 from lora_lab.models.architecture import quiet
 
 if TYPE_CHECKING:
@@ -100,6 +100,9 @@ def prove_by_library(weights: AdapterWeights, folder: Path, format: str) -> str:
                         f"error {error:.1e}); it was not delivered."
                     )
                 worst = max(worst, error)
+    except CheckpointError as error:  # of quiet(): an act of the library's that is refused
+        reason = f"cannot load the written file: {error}"
+        raise ExportError(f"{library} {reason}; it was not delivered.") from error
     except LabError:
         raise
     except Exception as error:

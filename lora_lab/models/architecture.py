@@ -64,7 +64,7 @@ def check_values(values: dict[str, Any], name: str) -> None:
     """Raise CheckpointError where transformers makes no config of these values."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    with quiet():
+    with quiet(name):
         try:
             CONFIG_MAPPING[values["model_type"]].from_dict(dict(values))
         except Exception as error:  # noqa: BLE001, each config checks its values in its own way
@@ -90,7 +90,7 @@ def architecture(values: dict[str, Any], purpose: Purpose, name: str) -> tuple[A
     wanted = PURPOSES[purpose]
     tables = [getattr(modeling_auto, name) for name in (wanted.table, wanted.besides) if name]
     config = None
-    with quiet():
+    with quiet(name):
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
             supported = next((table[kind] for table in tables if kind in table), None)
@@ -183,10 +183,11 @@ def first_line(error: Exception) -> str:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
+def quiet(name: str = "") -> Iterator[None]:
     """Without transformers' own messages and bars: what matters becomes a note.
 
-    What a library does with a stranger's values is done in such a block, so that it is walled.
+    What a library does with a stranger's values is done in such a block, so that it is walled:
+    raises Walled, which says so of the file or folder `name`.
     """
     from transformers.utils import logging as messages
 
@@ -195,7 +196,7 @@ def quiet() -> Iterator[None]:
     logger.setLevel(logging.ERROR)
     messages.disable_progress_bar()
     try:
-        with walled():
+        with walled(name):
             yield
     finally:
         logger.setLevel(before)

@@ -19,7 +19,7 @@ BUILDING = threading.Lock()
 
 def laid_out(config: Any, kind: Any, name: str) -> nn.Module:
     """The model laid out without memory; raises CheckpointError where it cannot be built."""
-    with BUILDING, torch.random.fork_rng(devices=[]), quiet(), torch.device("meta"):
+    with BUILDING, torch.random.fork_rng(devices=[]), quiet(name), torch.device("meta"):
         try:
             return kind(deepcopy(config))
         except Exception as error:

@@ -43,7 +43,7 @@ def read_as_it_lies(
 
     report(f"Reading {path.name}", -1)
     try:
-        with quiet(), by_copy(header):
+        with quiet(path.name), by_copy(header):
             values = library.load_gguf_checkpoint(str(path))["config"]
             check_config(values, path.name)
             check_counts(values, len(tensors), path.name)

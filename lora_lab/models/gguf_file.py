@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
+from lora_lab.apart.walled import Walled
 from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
 from lora_lab.models.checkpoint import check_weights, regular_size
@@ -59,7 +60,7 @@ def read_gguf(
 
     report(f"Reading {path.name}", -1)
     try:
-        with quiet(), by_copy():
+        with quiet(path.name), by_copy():
             with by_copy(header_of(tensors)):
                 values = load_gguf_checkpoint(str(path))["config"]
             check_config(values, path.name)
@@ -93,8 +94,10 @@ def gguf_config(path: Path) -> dict[str, Any]:
     from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
     try:
-        with quiet(), by_copy(header_of(tensors)):
+        with quiet(path.name), by_copy(header_of(tensors)):
             values = load_gguf_checkpoint(str(path))["config"]
+    except Walled:
+        raise
     except Exception as error:
         raise CheckpointError(f"{path.name}: cannot be read ({first_line(error)}).") from error
     check_config(values, path.name)

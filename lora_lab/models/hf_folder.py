@@ -131,7 +131,7 @@ def _built(
     check_counts(values, len(given.shapes), "config.json")
     frame = laid_out(config, kind, path.name)
     check_frame(frame, given.numbers, "config.json")
-    with BUILDING, torch.random.fork_rng(devices=[]), quiet():
+    with BUILDING, torch.random.fork_rng(devices=[]), quiet(path.name):
         torch.manual_seed(seed)
         try:
             model, info = framed(kind, given.blocks).from_pretrained(

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from lora_lab.apart.walled import Walled
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -101,14 +100,12 @@ def _processor(path: Path, values: dict[str, Any]) -> Any:
     from transformers import AutoImageProcessor
 
     how = {"local_files_only": True, "trust_remote_code": False}
-    with quiet():
+    with quiet(path.name):
         try:
             try:
                 return AutoImageProcessor.from_pretrained(str(path), backend="pil", **how)
             except TypeError:  # an older transformers
                 return AutoImageProcessor.from_pretrained(str(path), use_fast=False, **how)
-        except Walled as error:
-            raise CheckpointError(f"{path.name}: {error}. Choose another model.") from error
         except Exception as error:
             raise _unsound(path, first_line(error)) from error
 

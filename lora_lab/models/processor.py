@@ -49,7 +49,7 @@ def open_processor(path: str | Path) -> Any:
     from transformers import AutoProcessor
     from transformers.processing_utils import ProcessorMixin
 
-    with quiet():
+    with quiet(path.name):
         try:
             processor = AutoProcessor.from_pretrained(
                 str(path), local_files_only=True, trust_remote_code=False

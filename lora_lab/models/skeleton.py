@@ -152,7 +152,7 @@ def config_of(values: Mapping[str, Any]) -> Any:
     """transformers' config; raises CheckpointError where the values do not hold together."""
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-    with quiet():
+    with quiet("config.json"):
         try:
             kind = CONFIG_MAPPING[values["model_type"]]
             read = kind._decode_special_floats(deepcopy(dict(values)))  # infinity is a table there
@@ -223,7 +223,7 @@ def _classes(values: Mapping[str, Any], task_type: str | None) -> Iterator[tuple
         yield from ((kind, config) for kind in map(_named, named) if kind is not None)
     for table in (*tables, *TASKS.values(), *OTHERS):
         mapping = getattr(transformers, table, None) or getattr(modeling_auto, table)
-        with quiet():
+        with quiet("config.json"):
             found = mapping[type(config)] if type(config) in mapping else ()  # noqa: SIM401
         for kind in found if isinstance(found, tuple) else (found,):
             yield kind, config
@@ -240,7 +240,7 @@ def _named(name: str) -> Any:
 
 
 def _built(kind: Any, config: Any) -> Any:
-    with BUILDING, torch.random.fork_rng(devices=[]), quiet(), ExitStack() as contexts:
+    with BUILDING, torch.random.fork_rng(devices=[]), quiet("config.json"), ExitStack() as contexts:
         try:
             for context in kind.get_init_context(torch.float32, False, False, None):
                 contexts.enter_context(context)

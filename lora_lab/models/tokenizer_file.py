@@ -7,7 +7,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from lora_lab.apart.walled import Walled
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -61,7 +60,7 @@ def open_tokenizer(path: str | Path) -> Any:
             )
     from transformers import AutoTokenizer
 
-    with quiet(), by_copy(header) if beside else nullcontext():
+    with quiet(path.name), by_copy(header) if beside else nullcontext():
         try:
             with made_in_time(size):
                 tokenizer = AutoTokenizer.from_pretrained(
@@ -69,8 +68,6 @@ def open_tokenizer(path: str | Path) -> Any:
                 )
                 check_alone(tokenizer, path.name)
                 return guarded(tokenizer)
-        except Walled as error:
-            raise CheckpointError(f"{path.name}: {error}. Choose another model.") from error
         except CheckpointError:
             raise
         except Exception as error:

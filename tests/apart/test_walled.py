@@ -12,11 +12,13 @@ from contextlib import nullcontext, suppress
 from ctypes.util import find_library
 
 import pytest
+from huggingface_hub import constants
 from transformers import RwkvConfig, RwkvForCausalLM
 from transformers.utils import is_ninja_available
 
 from lora_lab.apart.client import ask, end_children
 from lora_lab.apart.walled import CONNECTS, LOADS, STARTS, Walled, walled
+from lora_lab.models.architecture import quiet
 from lora_lab.models.frame import laid_out
 from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import save
@@ -63,6 +65,28 @@ def test_an_act_is_refused_also_where_the_library_catches_it(name):
         act()
     with pytest.raises(Walled, match=words(asked)), walled():
         told_otherwise(act)
+
+
+@pytest.mark.parametrize("name", [n for n in ACTS if POSIX or "copy" not in n])
+def test_a_refusal_names_the_file_whatever_a_library_made_of_it(name):
+    act, asked = ACTS[name]
+    named = f"^model: {words(asked)}.* Choose another model\\.$"
+    caught = nullcontext() if asked is STARTS else pytest.raises(Walled, match=named)
+    with caught, quiet(), quiet("model"), suppress(Exception):
+        act()
+    with pytest.raises(Walled, match=named), quiet("others"), quiet("model"):
+        told_otherwise(act)
+    with pytest.raises(Walled, match=named), quiet("model"), quiet():
+        act()
+
+
+def test_a_model_whose_class_catches_the_refusal_is_named():
+    def swallows(config):
+        with suppress(Exception):
+            socket.getaddrinfo(HERE, 9)
+
+    with pytest.raises(Walled, match=r"^folder: it asks for a connection .*Choose another model"):
+        laid_out(RwkvConfig(), swallows, "folder")
 
 
 def later(act):
@@ -139,12 +163,22 @@ def test_a_library_may_look_around_while_it_is_imported(tmp_path, monkeypatch):
         assert looks_around.subprocess
 
 
+def test_a_program_that_is_itself_imported_is_walled_all_the_same(tmp_path, monkeypatch):
+    (tmp_path / "my_program.py").write_text(
+        "import subprocess, sys\nfrom lora_lab.apart.walled import walled\n"
+        "with walled():\n    subprocess.run([sys.executable, '-c', ''], check=True)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(Walled, match="it asks for another program"):
+        import my_program  # noqa: F401
+
+
 def test_a_tokenizer_that_would_fetch_is_refused_by_the_name_of_its_folder(tmp_path, monkeypatch):
     save(tmp_path / "model", "llama")
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     # Of this kind the library asks the Hub whether there is such a repository.
     config |= {"model_type": "detr", "backbone": "some/backbone", "use_timm_backbone": False}
     (tmp_path / "model" / "config.json").write_text(json.dumps(config))
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(Exception, match=r"^model: it asks for a connection"):
         open_tokenizer(tmp_path / "model")

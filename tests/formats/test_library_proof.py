@@ -1,6 +1,7 @@
 """The library that a file is for loads it, and what it computes is what was to be written."""
 
 import json
+import socket
 from importlib.metadata import PackageNotFoundError, version
 
 import pytest
@@ -169,3 +170,14 @@ def test_a_library_that_is_missing_is_said_before_anything_is_written(tmp_path, 
 def test_a_format_without_a_library_says_why(format):
     with pytest.raises(LabError, match=r"proved by re-reading alone: (sd-scripts|llama|it is)"):
         library_of(format)
+
+
+def test_a_library_that_would_connect_delivers_nothing(tmp_path, monkeypatch):
+    def merged(folder, weights):
+        socket.getaddrinfo("127.0.0.1", 9)
+        yield
+
+    asked("peft")
+    monkeypatch.setattr("lora_lab.formats.in_peft.merged", merged)
+    with pytest.raises(ExportError, match=r"^peft .* a connection .*, which .*not delivered\.$"):
+        prove_by_library(adapter("blocks"), tmp_path, "peft")
