@@ -23,9 +23,10 @@ HEAD = (
     "start", "--head", "--num-cpus=3", "--dashboard-host=127.0.0.1", "--disable-usage-stats",
     "--object-store-memory=80000000",
 )  # fmt: skip
-
-
 TOOLS = ("unshare", "nsenter", "setpriv", "ip", "ps")
+# The last process in there ends with the first, and that with us, however we end.
+NAMESPACES = ("setpriv", "--pdeathsig", "KILL", "unshare", "-n", "-p", "-f", "--kill-child",
+              "--mount-proc")  # fmt: skip
 
 
 def why_not():
@@ -34,9 +35,11 @@ def why_not():
         return "ray is not installed: the extra cluster brings it"
     if missing := [name for name in TOOLS if not shutil.which(name)]:
         return f"{', '.join(missing)}: not installed"
-    tried = subprocess.run(["unshare", "-n", "-p", "-f", "--mount-proc", "true"], check=False,
-                           capture_output=True)  # fmt: skip
-    return "" if tried.returncode == 0 else "namespaces may not be made here"
+    needed = "ip link set lo up && nsenter -t 1 -n -p -m ps -o pid= >/dev/null"
+    tried = subprocess.run([*NAMESPACES, "sh", "-c", needed], check=False, capture_output=True,
+                           text=True)  # fmt: skip
+    words = tried.stderr.strip().splitlines() or [f"code {tried.returncode}"]
+    return "" if tried.returncode == 0 else f"no namespaces to be had here: {words[-1]}"
 
 
 class Loopback:
@@ -49,9 +52,7 @@ class Loopback:
 
     def start(self):
         self._folder = Path(tempfile.mkdtemp(prefix="ray"))  # sockets want short names
-        # the last process of it ends with the first, and that with us, however we end
-        holder = ["setpriv", "--pdeathsig", "KILL", "unshare", "-n", "-p", "-f", "--kill-child",
-                  "--mount-proc", "sleep", "infinity"]  # fmt: skip
+        holder = [*NAMESPACES, "sleep", "infinity"]
         self._outer = subprocess.Popen(holder, stdout=subprocess.DEVNULL)
         children = Path(f"/proc/{self._outer.pid}/task/{self._outer.pid}/children")
         self._inner = wait_until(lambda: children.read_text().split())[0]
