@@ -12,10 +12,14 @@ from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.named_classes import check_alone, check_classes, check_cutters
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_guard import check_files, check_tokens, guarded, made_in_time
+from lora_lab.models.tokenizer_guard import (
+    PIECES,
+    check_files,
+    check_tokens,
+    guarded,
+    made_in_time,
+)
 
-# Files of SentencePiece, and of all tokenizers.
-PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model", "source.spm")
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", *PIECES)
 
 

@@ -27,12 +27,14 @@ PLACES = ("a token", "bos_token", "eos_token", "unk_token", "sep_token", "pad_to
 OF_TOKENS = {"content", "lstrip", "rstrip", "single_word", "normalized", "special", "id", "__type"}
 MOST_AROUND = 2**14  # tokens around a text; of fewer each text is tried out
 LONGEST_TOKEN = 10_000  # characters of an added one
-LONGEST_PIECE = 2000  # of a vocabulary: of Unigram's, the library goes down a level for each
+LONGEST_PIECE = 2000  # of Unigram's: the library goes down a level for each; others bear millions
 LONGEST_SOUGHT = 20_000  # of all regular expressions: the library makes tables for their parts
 LARGEST = 2**27  # bytes of one; the largest vocabularies take 40 million
 TOO_LONG = "{} in it is far longer than any tokenizer has. Download it again."
-OF_PIECES = (".model", ".spm")  # endings of SentencePiece's files
-FIXED = {1: 8, 5: 4}  # bytes of protobuf's numbers that are not in seven bits each
+# Files of SentencePiece by themselves, and with those that are never alone or not its own.
+PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model", "source.spm")
+OF_PIECES = (*PIECES, "target.spm", "sentencepiece.model", "spm_char.model", "tiktoken.model")
+FIXED = {1: 8, 5: 4}  # wire type of protobuf → bytes of its numbers that are not of seven bits each
 ADVICE = "Leave the row out, or choose a model with a usual tokenizer."
 
 
@@ -177,21 +179,28 @@ def check_tokens(folder: Path) -> None:
     whatever that is, to the standard output. And texts too long for it: it goes down a level for
     each letter of a piece, until the process ends, and makes tables for each part of an expression.
     """
-    for path in sorted(folder.iterdir()):
-        if path.suffix in OF_PIECES and _longest_piece(path) > LONGEST_PIECE:
-            raise CheckpointError(f"{path.name}: {TOO_LONG.format('a piece')}")
+    for name in OF_PIECES:
+        if _longest_piece(folder / name) > LONGEST_PIECE:
+            raise CheckpointError(f"{name}: {TOO_LONG.format('a piece')}")
     for name in (CONFIG, MAP, WHOLE):
-        table = _table(folder / name) if (folder / name).exists() else None
-        if name == WHOLE and table is not None:
-            _check_texts(table)
-        for token in _tokens(table):
-            if len(str(token.get("content", ""))) > LONGEST_TOKEN:
-                raise CheckpointError(f"{name}: {TOO_LONG.format('an added token')}")
-            if (unknown := next((key for key in token if key not in OF_TOKENS), None)) is not None:
-                raise CheckpointError(
-                    f"{name}: a token in it has the setting {shown(unknown)}, which no tokenizer "
-                    "knows. Download it again."
-                )
+        try:
+            _check_table(folder / name)
+        except RecursionError:  # what is read level by level may be gone through by more
+            raise CheckpointError(f"{name}: it is nested too deeply. Download it again.") from None
+
+
+def _check_table(file: Path) -> None:
+    table = _table(file) if file.exists() else None
+    if file.name == WHOLE and table is not None:
+        _check_texts(table)
+    for token in _tokens(table):
+        if len(str(token.get("content", ""))) > LONGEST_TOKEN:
+            raise CheckpointError(f"{file.name}: {TOO_LONG.format('an added token')}")
+        if (unknown := next((key for key in token if key not in OF_TOKENS), None)) is not None:
+            raise CheckpointError(
+                f"{file.name}: a token in it has the setting {shown(unknown)}, which no tokenizer "
+                "knows. Download it again."
+            )
 
 
 def _table(file: Path) -> Any:
@@ -215,11 +224,14 @@ def _table(file: Path) -> Any:
 
 def _check_texts(table: dict[str, Any]) -> None:
     """Raise CheckpointError for pieces and expressions of tokenizer.json that are too long."""
-    vocabulary = table.pop("model")
-    vocabulary = vocabulary.get("vocab") if isinstance(vocabulary, dict) else None
+    model = table.pop("model")
+    model = model if isinstance(model, dict) else {}
+    vocabulary = model.get("vocab")
+    is_unigram = model.get("type") == "Unigram" or isinstance(vocabulary, list)
+    longest = LONGEST_PIECE if is_unigram else LONGEST_TOKEN
     for piece in vocabulary if isinstance(vocabulary, list | dict) else ():
         text = piece[0] if isinstance(piece, list) and piece else piece
-        if isinstance(text, str) and len(text) > LONGEST_PIECE:
+        if isinstance(text, str) and len(text) > longest:
             raise CheckpointError(f"{WHOLE}: {TOO_LONG.format('a piece')}")
     if sum(map(len, _sought(table.pop("steps")))) > LONGEST_SOUGHT:
         raise CheckpointError(f"{WHOLE}: {TOO_LONG.format('an expression')}")

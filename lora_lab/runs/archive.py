@@ -123,7 +123,8 @@ class _Listed(io.FileIO):
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(min(size, DIRECTORY + 1) if size and size > 0 else DIRECTORY + 1)
         if len(data) > DIRECTORY or data.count(ENTRY) > 2 * MOST_FILES:  # folders are listed, too
-            raise LabError(f"{self.name} lists more files than a run can have.")
+            what = "lists more files than a run can have. Choose the zip of a run"
+            raise LabError(f"{self.name} {what}.")
         return data
 
 

@@ -4,9 +4,12 @@ what they were."""
 import base64
 import json
 import os
+import re
+from pathlib import Path
 
 import psutil
 import pytest
+import transformers
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
@@ -14,7 +17,7 @@ from lora_lab.apart.client import end_children, pids
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.tokenizer_cost import is_cheap, surely_cheap
 from lora_lab.models.tokenizer_file import open_tokenizer
-from lora_lab.models.tokenizer_guard import check_tokens, guarded
+from lora_lab.models.tokenizer_guard import OF_PIECES, PIECES, check_tokens, guarded
 from tests.models.tiny import save, tokenizer
 from tests.spent import processor_seconds
 
@@ -227,7 +230,7 @@ def added(text):
 
 TOO_LONG = {  # what is far too long → file, what is in it where the text is so long, how long
     "a piece of Unigram": ("tokenizer.json", lambda n: {"model": unigram("ab" * (n // 2))}, 10**6),
-    "a piece of others": ("tokenizer.json", lambda n: {"model": {"vocab": {"a" * n: 0}}}, 10**4),
+    "a piece of others": ("tokenizer.json", lambda n: {"model": {"vocab": {"a" * n: 0}}}, 10**5),
     "a piece of SentencePiece": ("tokenizer.model", lambda n: piece(b"a") + piece(b"a" * n), 10**6),
     "one behind other fields": (
         "spiece.model", lambda n: b"\x18\x05\x0b\x0c\x12\x01x\x25abcd" + piece(b"a" * n), 10**4),
@@ -267,6 +270,44 @@ def test_a_file_that_is_no_message_of_sentencepiece_is_left_to_the_library(tmp_p
     save(tmp_path, "llama")
     for text in (b"", b"IQ== 0\nIg== 1\n" * 5000, b"\x0a", b"\xff" * 5000, b"\x0f" + b"a" * 9000):
         (tmp_path / "tokenizer.model").write_bytes(text)
+        check_tokens(tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["BPE", "WordLevel", "WordPiece"])
+def test_a_long_piece_of_a_vocabulary_that_bears_it_is_let_be(tmp_path, kind):
+    save(tmp_path, "llama")
+    told = json.loads((tmp_path / "tokenizer.json").read_text())
+    model = {"type": kind, "vocab": {"a" * 5000: 0}}
+    (tmp_path / "tokenizer.json").write_text(json.dumps({**told, "model": model}))
+    check_tokens(tmp_path)
+
+
+def test_a_file_of_another_library_is_not_read_as_pieces(tmp_path):
+    save(tmp_path, "llama")
+    (tmp_path / "words2vec.model").write_bytes(piece(b"a" * 10**4))
+    check_tokens(tmp_path)
+
+
+def test_every_file_of_pieces_that_the_library_opens_is_looked_at():
+    named = re.compile(r'"(\w[\w.]*\.(?:model|spm))"')
+    files = Path(transformers.__file__).parent.rglob("tokenization_*.py")
+    found = {name for file in files for name in named.findall(file.read_text("utf-8"))}
+    assert found <= set(OF_PIECES)
+    assert found >= set(PIECES)
+
+
+@pytest.mark.parametrize("place", ["added_tokens", "decoder"])
+def test_a_table_nested_too_deeply_is_refused(tmp_path, monkeypatch, place):
+    save(tmp_path, "llama")
+    (tmp_path / "tokenizer.json").write_text('"deep"')
+    nested, read = [], json.loads
+    for _ in range(5000):  # which newer Pythons read, whose C goes deeper than their own code
+        nested = [nested]
+    deep = {place: nested}
+    monkeypatch.setattr(
+        json, "loads", lambda data, **how: deep if data == b'"deep"' else read(data, **how)
+    )
+    with pytest.raises(CheckpointError, match=r"^tokenizer.json: it is nested too deeply\."):
         check_tokens(tmp_path)
 
 
