@@ -105,7 +105,8 @@ def saves(name: str, words: tuple[str, ...]) -> bool:
 
 def model_type(weights: AdapterWeights) -> str:
     """The family of the base as transformers names it; "" where it is not known."""
-    return str((_config(weights) or weights.extra).get("model_type", ""))
+    kind = (_config(weights) or weights.extra).get("model_type")
+    return kind if isinstance(kind, str) else ""
 
 
 def _config(weights: AdapterWeights) -> dict[str, Any]:

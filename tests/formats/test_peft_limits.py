@@ -368,3 +368,11 @@ def test_a_base_with_code_of_its_author_is_laid_out_without_it(tmp_path, monkeyp
     (tmp_path / "config.json").write_text(json.dumps(values))
     assert not limits(AdapterWeights("lora", (layer,), base=str(tmp_path)))
     assert laid_out == [told]
+
+
+@pytest.mark.parametrize("kind", [None, 3, ["mixtral"]], ids=str)
+def test_what_is_no_word_is_no_family(tmp_path, kind):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
+    weights = AdapterWeights("lora", experts(2).layers, base=str(tmp_path))
+    assert model_type(weights) == ""
+    assert limits(weights) == ()
