@@ -123,7 +123,7 @@ def run(
         raise
     except BaseException as error:  # the caller is going, and nobody listens
         between_steps = isinstance(error, GeneratorExit)  # a signal may have broken into one
-        for _ in journal.leave(save=between_steps):
+        for _ in journal.leave(save=between_steps, cut=not between_steps):
             continue
         raise
     finally:

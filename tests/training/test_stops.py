@@ -17,7 +17,14 @@ from lora_lab.errors import Interrupted, LabError
 from lora_lab.formats import FORMATS
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.presets import get_preset
-from lora_lab.records import AppliedRecord, CheckpointRecord, EvalRecord, StateRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    CheckpointRecord,
+    EvalRecord,
+    State,
+    StateRecord,
+    StepRecord,
+)
 from lora_lab.runs.checkpoints import latest
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
@@ -254,3 +261,19 @@ def test_a_signal_that_comes_before_the_end_is_saved_leaves_no_end(tmp_path, mon
     trained(Resume.at(tmp_path / "cut"))
     assert summary_of(tmp_path / "cut").state == "finished"
     assert latest(tmp_path / "cut").facts["step"] == CONFIG.max_steps
+
+
+def test_an_edit_behind_the_end_that_nobody_keeps_leaves_the_end(tmp_path):
+    controls = Controls(CONFIG.hyper)
+    keeps = iter([False])
+    records = run(
+        New(CONFIG, tmp_path / "run"), controls, serve_after_training=True,
+        save_at_end=lambda: next(keeps),
+    )  # fmt: skip
+    for record in records:
+        if isinstance(record, StateRecord) and record.state is State.FINISHED:
+            controls.set_hyper(changed(controls.hyper, alpha=3.0))
+        if isinstance(record, AppliedRecord):
+            controls.stop()
+    found = summary_of(tmp_path / "run")
+    assert (found.state, found.step) == ("finished", 30)

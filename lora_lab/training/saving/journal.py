@@ -264,17 +264,19 @@ class Journal:
             yield from self.saves.outcomes()
         yield from self._summarise()
 
-    def leave(self, error: Exception | None = None, save: bool = True) -> Iterator[Record]:
+    def leave(
+        self, error: Exception | None = None, save: bool = True, cut: bool = False
+    ) -> Iterator[Record]:
         """Save what was learned, whatever went wrong, and write down how the run has ended.
 
         Where it is not at its end it may be resumed all the same. Raises LabError that says how,
         where the `error` is that the device is lost: nothing can be copied from it any more.
+        Without `save` nobody wants what is new; `cut`: nor can it be had, in the middle of a step.
         """
         cancelled = isinstance(error, Cancelled)
         failed = error is not None and not cancelled
         lost = failed and is_lost(error)
-        save = save and not lost and not cancelled
-        if save:
+        if save and not lost and not cancelled:
             yield from self.save()
         self._finish_saving()  # or the newest save would not be known
         if failed:
@@ -282,7 +284,7 @@ class Journal:
             details = "".join(traceback.format_exception(error))
             step = self.experiment.step
             self._records.try_write(StateRecord(State.FAILED, step, message, details))
-        self._end(failed, save)
+        self._end(failed, cut or lost)
         if lost:
             raise LabError(message) from error
 
@@ -292,10 +294,10 @@ class Journal:
             for outcome in self.saves.outcomes():
                 self._records.try_write(outcome)
 
-    def _end(self, failed: bool, saved: bool) -> None:
+    def _end(self, failed: bool, cut: bool) -> None:
         if self._only_opened:
             return
-        if self._state not in ENDED or (self._incomplete and not saved):
+        if self._state not in ENDED or (self._incomplete and cut):
             self._state = State.FAILED if failed else State.STOPPED
         for outcome in self._summarise():
             self._records.try_write(outcome)
