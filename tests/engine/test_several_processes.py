@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="has no sockets of this kind"),
 ]  # fmt: skip
 LONG = 300
-CLOSE = 1e-6  # relative: two sums in another order
+CLOSE = 1e-6  # of losses, which end near 0: two sums in another order
 
 
 def digits(device="2 × cpu"):
@@ -116,7 +116,7 @@ def test_it_is_watched_changed_left_and_ended_as_any_engine(engines, tmp_path):
     steps = {r["step"]: r["loss"] for r in rows_of(run) if r["record"] == "StepRecord"}
     assert list(steps) == list(range(1, last + 1))
     one = alone(run, last, tmp_path / "alone")
-    most = max(abs(steps[step] / one[step] - 1) for step in one)
+    most = max(abs(steps[step] - loss) / max(loss, 1.0) for step, loss in one.items())
     print(f"\n{last} steps with edits of rank and α, 2 × cpu against cpu: {most:.1e}")  # noqa: T201
     assert len(one) == last
     assert most < CLOSE
