@@ -92,8 +92,11 @@ def _refusal(tried: str, name: str) -> Walled:
     return _Named(f"{name}: {tried}. Choose another model.") if name else Walled(tried)
 
 
-def _hear(event: str, arguments: tuple[Any, ...]) -> None:
-    if event not in REFUSED or not _here.depth or _is_let(sys._getframe(1), event):
+def _hear(
+    event: str, arguments: tuple[Any, ...], refused: dict[str, str] = REFUSED, here: _Here = _here
+) -> None:
+    """Also while Python ends, when a module's names are gone already, but not the defaults."""
+    if event not in refused or not here.depth or _is_let(sys._getframe(1), event):
         return
     asked = REFUSED[event]
     if asked is CONNECTS and LOCAL is not None and getattr(arguments[0], "family", None) == LOCAL:

@@ -182,3 +182,20 @@ def test_a_tokenizer_that_would_fetch_is_refused_by_the_name_of_its_folder(tmp_p
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     with pytest.raises(Exception, match=r"^model: it asks for a connection"):
         open_tokenizer(tmp_path / "model")
+
+
+def test_what_is_done_while_python_ends_is_let():
+    """Its modules are emptied one after another, and what it tells of is still heard."""
+    code = """
+import sys
+from lora_lab.apart import walled
+with walled.walled():
+    pass
+audit, names = sys.audit, vars(walled)
+for name in list(names):
+    names[name] = None
+audit("socket.connect", None, ("a", 1))
+audit("cpython.PyInterpreterState_Clear")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
