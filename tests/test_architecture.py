@@ -43,6 +43,7 @@ PLAIN = {
     "names",
     "figures",
     "time_limit",
+    "zip_directory",
     "awake",
     "garbage",
     "desktop_note",
@@ -124,8 +125,10 @@ ALLOWED = {
     "blocks": {"errors"},
     "garbage": set(),
     "time_limit": set(),
+    "zip_directory": set(),
     "models": {
         "apart",
+        "zip_directory",
         "blocks",
         "figures",
         "time_limit",
@@ -180,6 +183,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "zip_directory",
         "choices",
         "device_name",
         "data.row_files",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import BinaryIO
 
 import numpy as np
 import torch
 
 from lora_lab.errors import CheckpointError
+from lora_lab.zip_directory import open_zip
 
 MAX_MEMBERS = 10_000
+DIRECTORY = 2**22  # bytes of the list of them
 INFLATED = 20  # times the file's size: weights are noise and hardly shrink
 END = b".npy"
 
@@ -24,12 +25,13 @@ def is_npz(head: bytes) -> bool:
 
 def read_npz(file: BinaryIO, size: int) -> dict[str, torch.Tensor]:
     """The arrays of an open archive of `size` bytes, by name. Raises CheckpointError."""
+    refusal = CheckpointError("the archive has too many members, or two of one name.")
     try:
-        archive = zipfile.ZipFile(file)
+        archive = open_zip(file, MAX_MEMBERS, DIRECTORY, refusal)
         members = archive.infolist()
         names = [member.filename for member in members]
         if len(members) > MAX_MEMBERS or len(set(names)) < len(names):
-            raise CheckpointError("the archive has too many members, or two of one name.")
+            raise refusal
         if sum(member.file_size for member in members) > INFLATED * size:
             raise CheckpointError("the archive claims to be far larger inside than outside.")
         if other := [name for name in names if not name.endswith(END.decode())]:

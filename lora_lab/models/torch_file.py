@@ -20,12 +20,12 @@ from torch.serialization import get_unsafe_globals_in_checkpoint
 from lora_lab.errors import CheckpointError
 from lora_lab.models.other_files import other_archive
 from lora_lab.models.torch_pickle import check_pickle
+from lora_lab.zip_directory import open_zip
 
 MAX_MEMBERS = 100_000
 MAX_PICKLE = 64 * 2**20
 PICKLE_PER_MEMBER = 4096  # a state dict spends some 200 bytes on a tensor, and its name
 PICKLE_BESIDE = 2**18
-ENTRY = b"PK\x01\x02"  # opens each entry of a zip directory
 DIRECTORY = 2**25  # bytes of a zip directory
 # Where training scripts put the weights, the likeliest first.
 NESTED = (
@@ -113,10 +113,9 @@ def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
 
     Returns the table of contents, and the number of members.
     """
-    listed = _Listed(file)
+    refusal = CheckpointError(f"it lists more than {MAX_MEMBERS:,} members. {DAMAGED}")
     try:
-        archive = zipfile.ZipFile(listed)  # type: ignore[call-overload]
-        listed.whole = True
+        archive = open_zip(file, MAX_MEMBERS, DIRECTORY, refusal)
         members = archive.infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error, EOFError) as error:
         raise CheckpointError(
@@ -153,25 +152,6 @@ def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
     if broken is not None:
         raise CheckpointError(f"member {ascii(broken)[:60]} is damaged (CRC). {DAMAGED}")
     return archive.read(pickles[0]), len(members)
-
-
-class _Listed:
-    """An open archive whose directory, which is read in one piece, is looked at before anything is
-    made of it: neither is a file of terabytes, with nothing in it, gone through for its entries."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file, self.whole = file, False  # whether the directory was read
-
-    def read(self, size: int = -1) -> bytes:
-        if self.whole:
-            return self._file.read(size)
-        data = self._file.read(min(size, DIRECTORY + 1) if size >= 0 else DIRECTORY + 1)
-        if len(data) > DIRECTORY or data.count(ENTRY) > MAX_MEMBERS:
-            raise CheckpointError(f"it lists more than {MAX_MEMBERS:,} members. {DAMAGED}")
-        return data
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
 
 
 def _load(file: BinaryIO, pickled: bytes, members: int) -> Any:

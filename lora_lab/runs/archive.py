@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import io
 import os
 import shutil
 import stat
@@ -11,6 +10,7 @@ import zipfile
 import zlib
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 import psutil
 
@@ -28,12 +28,12 @@ from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
 from lora_lab.runs.lock import OWNER, is_live
 from lora_lab.runs.own_files import PRIVATE
+from lora_lab.zip_directory import open_zip
 
 MOST_FILES = 10_000
 LARGEST = 64 * 2**30  # bytes of all that is unpacked
 RATIO = 200  # of unpacked to packed bytes; metrics shrink to a tenth, tensors hardly at all
 CHUNK = 2**20
-ENTRY = b"PK\x01\x02"  # begins each entry of a zip's directory
 DIRECTORY = 2**23  # bytes of one: a thousand for each file
 DEVICES = {
     "CON",
@@ -97,7 +97,7 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
             raise LabError(f"{archive} was not unpacked: {what}. Choose the zip of a run.")
         parent.mkdir(parents=True, exist_ok=True)
         tidy_leftovers(parent)
-        with _Listed(archive) as file, zipfile.ZipFile(file) as opened:  # type: ignore[arg-type]
+        with archive.open("rb") as file, _listed(file, archive) as opened:
             files, name = _checked(opened, archive, parent)
             target = _free_name(parent, name)
             with temporary_folder(target) as folder:
@@ -116,16 +116,19 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
     return target
 
 
-class _Listed(io.FileIO):
-    """A zip whose directory, which is read in one piece, is looked at before a list is made of it:
-    a million entries take minutes and half a gigabyte."""
+def is_run_zip(archive: Path) -> bool:
+    """Whether a zip holds one folder with the settings of a run; raises OSError."""
+    try:
+        with archive.open("rb") as file, _listed(file, archive) as opened:
+            names = opened.namelist()
+    except (zipfile.BadZipFile, LabError):
+        return False
+    return any(name.count("/") == 1 and name.endswith(f"/{CONFIG}") for name in names)
 
-    def read(self, size: int | None = -1) -> bytes:
-        data = super().read(min(size, DIRECTORY + 1) if size and size > 0 else DIRECTORY + 1)
-        if len(data) > DIRECTORY or data.count(ENTRY) > 2 * MOST_FILES:  # folders are listed, too
-            what = "lists more files than a run can have. Choose the zip of a run"
-            raise LabError(f"{self.name} {what}.")
-        return data
+
+def _listed(file: BinaryIO, archive: Path) -> zipfile.ZipFile:
+    what = "lists more files than a run can have. Choose the zip of a run."
+    return open_zip(file, 2 * MOST_FILES, DIRECTORY, LabError(f"{archive} {what}"))  # and folders
 
 
 def _checked(

@@ -9,13 +9,14 @@ import struct
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save
 from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models import torch_file
+from lora_lab.models import npz_file, torch_file
 from lora_lab.models.checkpoint import read_state
 
 GOOD = {"fc1.weight": torch.arange(12.0).reshape(3, 4), "fc1.bias": torch.zeros(3)}
@@ -346,18 +347,22 @@ def test_an_archive_of_much_nothing_is_not_gone_through(tmp_path):
         assert 0 < file.count < 2**20
 
 
+@pytest.mark.parametrize("module", [torch_file, npz_file], ids=["pt", "npz"])
+@pytest.mark.parametrize("limit", ["MAX_MEMBERS", "DIRECTORY"])
 def test_a_directory_of_too_many_members_is_refused_before_a_list_is_made_of_it(
-    tmp_path, monkeypatch
+    module, limit, tmp_path, monkeypatch
 ):
-    path = tmp_path / "many.pt"
-    torch.save({f"a{n}": torch.ones(1) for n in range(30)}, path)
+    if module is torch_file:
+        path = tmp_path / "many.pt"
+        torch.save({f"a{n}": torch.ones(1) for n in range(30)}, path)
+    else:
+        path = tmp_path / "many.npz"
+        np.savez(path, **{f"a{n}": np.ones(1) for n in range(30)})
     assert len(read_state(path)) == 30
-    for limit in ("MAX_MEMBERS", "DIRECTORY"):
-        with monkeypatch.context() as patch:
-            patch.setattr(torch_file, limit, 20)
-            patch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
-            with pytest.raises(CheckpointError, match="it lists more than"):
-                read_state(path)
+    monkeypatch.setattr(module, limit, 20)
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
+    with pytest.raises(CheckpointError, match=r"more than|too many"):
+        read_state(path)
 
 
 def test_a_tensor_has_no_hundred_dimensions(tmp_path):

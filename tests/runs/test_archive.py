@@ -204,6 +204,16 @@ def test_a_directory_of_too_many_entries_is_refused_before_a_list_is_made_of_it(
     assert not list((tmp_path / "runs").iterdir())
 
 
+def test_what_is_in_a_file_is_no_entry_of_the_directory(tmp_path, monkeypatch):
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+    path = pack(folder.path, tmp_path / "a.zip")
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as file:
+        file.writestr(f"{folder.path.name}/x.bin", b"PK\x01\x02" * 100)
+    monkeypatch.setattr(archive, "MOST_FILES", 20)
+    assert len((unpack(path, tmp_path / "runs") / "x.bin").read_bytes()) == 400
+
+
 @pytest.mark.parametrize("keep", [0.3, 0.9])
 def test_a_torn_zip_leaves_nothing(keep, tmp_path):
     folder = RunFolder.create(tmp_path, "a")

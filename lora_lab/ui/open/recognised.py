@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lora_lab.runs.archive import is_run_zip
 from lora_lab.runs.listing import CONFIG, METRICS
 
 Kind = Literal["model", "adapter", "rows", "images", "run", "run zip", ""]
@@ -65,7 +65,7 @@ def _file(place: Path) -> Kind:
     if ending in ROWS:
         return "rows"
     if ending == ".zip":
-        return "run zip" if _is_run_zip(place) else ""
+        return "run zip" if is_run_zip(place) else ""
     if ending in MODELS:
         if ending not in (".safetensors", ".gguf") and place.stat().st_size > READ:
             return "model"
@@ -73,12 +73,3 @@ def _file(place: Path) -> Kind:
 
         return "adapter" if is_adapter(place) else "model"
     return ""
-
-
-def _is_run_zip(place: Path) -> bool:
-    try:
-        with zipfile.ZipFile(place) as archive:
-            names = archive.namelist()
-    except zipfile.BadZipFile:
-        return False
-    return any(name.count("/") == 1 and name.endswith(f"/{CONFIG}") for name in names)

@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from lora_lab.runs import archive
 from lora_lab.runs.archive import pack
 from lora_lab.ui.open.recognised import recognise
 
@@ -46,8 +47,8 @@ def run_zip(place):
 
 
 def other_zip(place):
-    with zipfile.ZipFile(place, "w") as archive:
-        archive.writestr("a/b/config.json", "{}")
+    with zipfile.ZipFile(place, "w") as file:
+        file.writestr("a/b/config.json", "{}")
 
 
 CASES = [
@@ -77,3 +78,10 @@ def test_it_is_told_what_lies_there(tmp_path, kind, name, make):
     make(tmp_path / name)
     found = recognise(str(tmp_path / name))
     assert (found.kind, found.path) == (kind, str(tmp_path / name))
+
+
+def test_a_zip_of_too_many_files_is_told_without_a_list_of_them(tmp_path, monkeypatch):
+    run_zip(tmp_path / "r.zip")
+    monkeypatch.setattr(archive, "DIRECTORY", 20)
+    monkeypatch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
+    assert recognise(str(tmp_path / "r.zip")).kind == ""
