@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from lora_lab.adapters.widened import widened
 from lora_lab.rules import schedule_factor
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import set_rates
@@ -22,10 +23,9 @@ def gradient_norm(optimizer: torch.optim.Optimizer) -> float:
 
 
 def norm_of(gradients: list[torch.Tensor]) -> torch.Tensor:
-    """The same on their device, of float64, which Apple's GPUs do not have: on the CPU there."""
+    """The same on their device, of float64; on the CPU for a device that has none."""
     # One kernel for all norms; torch.nn.utils.get_total_norm takes three times as long here.
-    norms = torch.stack(torch._foreach_norm(gradients))
-    return (norms.cpu() if norms.device.type == "mps" else norms).double().norm()
+    return widened(torch.stack(torch._foreach_norm(gradients))).norm()
 
 
 def descend(experiment: Experiment, learning_rate: float, norm: float) -> None:

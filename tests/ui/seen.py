@@ -2,7 +2,14 @@
 
 from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QTextDocumentFragment
-from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QWidget
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QApplication,
+    QDialog,
+    QFileDialog,
+    QLabel,
+    QWidget,
+)
 
 
 def named(parent, name, kind=QWidget):
@@ -60,3 +67,23 @@ def put(qtbot, box, text):
     else:
         qtbot.keyClick(box, Qt.Key.Key_Backspace)
     qtbot.keyClick(box, Qt.Key.Key_Return)
+
+
+def of_each_dialog(window, monkeypatch, look):
+    """What `look` finds in each dialog that the menus open, by its title; each is closed again."""
+    for asked in ("getOpenFileName", "getSaveFileName"):  # the system's own dialogs
+        monkeypatch.setattr(QFileDialog, asked, lambda *texts: ("", ""))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *texts: "")
+    actions = [a for menu in window.commands.menus for a in menu.actions() if "…" in a.text()]
+    assert len(actions) > 5
+    seen = {}
+    for action in actions:
+        if action.isEnabled():
+            action.trigger()
+            settle()
+            for dialog in QApplication.topLevelWidgets():
+                if isinstance(dialog, QDialog) and dialog.isVisible():
+                    seen[dialog.windowTitle()] = look(dialog)
+                    dialog.close()
+    assert len(seen) > 4, seen
+    return seen

@@ -8,10 +8,7 @@ from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractScrollArea,
     QAbstractSpinBox,
-    QApplication,
     QComboBox,
-    QDialog,
-    QFileDialog,
     QGraphicsView,
     QHeaderView,
     QLabel,
@@ -36,7 +33,7 @@ from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.saves_dialog import SavesDialog
 from lora_lab.ui.train.targets_dialog import TargetsDialog
 from lora_lab.ui.workshop.dialog import WorkshopDialog
-from tests.ui.seen import settle, timer
+from tests.ui.seen import of_each_dialog, settle, timer
 
 CONTROLS = (
     QAbstractButton, QAbstractSpinBox, QComboBox, QLineEdit, QSlider, QProgressBar, QTabBar,
@@ -118,22 +115,8 @@ def test_every_control_of_a_dialog_has_a_name(opened, qtbot, name):
     assert nameless(dialog) == []
 
 
-def test_whatever_opens_from_a_menu_has_names(opened, qtbot, monkeypatch):
-    for ask in ("getOpenFileName", "getSaveFileName"):  # the system's own dialogs
-        monkeypatch.setattr(QFileDialog, ask, lambda *texts: ("", ""))
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *texts: "")
-    actions = [a for menu in opened.commands.menus for a in menu.actions() if "…" in a.text()]
-    assert len(actions) > 5
-    seen = {}
-    for action in actions:
-        if action.isEnabled():
-            action.trigger()
-            settle()
-            for dialog in QApplication.topLevelWidgets():
-                if isinstance(dialog, QDialog) and dialog.isVisible():
-                    seen[dialog.windowTitle()] = nameless(dialog)
-                    dialog.close()
-    assert len(seen) > 4, seen
+def test_whatever_opens_from_a_menu_has_names(opened, monkeypatch):
+    seen = of_each_dialog(opened, monkeypatch, nameless)
     assert {title: names for title, names in seen.items() if names} == {}
 
 

@@ -10,8 +10,6 @@ from PySide6.QtGui import Qt as rich_text
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QApplication,
-    QDialog,
-    QFileDialog,
     QLabel,
     QMessageBox,
     QTableView,
@@ -39,7 +37,7 @@ from lora_lab.ui.widgets.path_choice import PathChoice
 from lora_lab.ui.widgets.rows import Column, RowsModel
 from tests.runs.sample_run import write_sample
 from tests.ui import conftest
-from tests.ui.seen import settle
+from tests.ui.seen import of_each_dialog
 
 EVIL = "<img src='/dev/zero'><a href='x'>a</a> & <h1>&lt;\u202e\x1b[2J\u2066"
 ROOMS = Path(lora_lab.ui.__file__).parent
@@ -131,19 +129,7 @@ def test_whatever_opens_from_a_menu_takes_text_as_text(qtbot, evil_lab, presets,
     window = evil_lab
     window.open(presets[0].config)
     qtbot.waitUntil(lambda: window.state is State.PAUSED, timeout=20_000)
-    for asked in ("getOpenFileName", "getSaveFileName"):  # the system's own dialogs
-        monkeypatch.setattr(QFileDialog, asked, lambda *texts: ("", ""))
-    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *texts: "")
-    seen = {}
-    for action in [a for menu in window.commands.menus for a in menu.actions() if "…" in a.text()]:
-        if action.isEnabled():
-            action.trigger()
-            settle()
-            for dialog in QApplication.topLevelWidgets():
-                if isinstance(dialog, QDialog) and dialog.isVisible():
-                    seen[dialog.windowTitle()] = followed(dialog)
-                    dialog.close()
-    assert len(seen) > 4, seen
+    seen = of_each_dialog(window, monkeypatch, followed)
     assert {title: texts for title, texts in seen.items() if texts} == {}
 
 
