@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
+from make_pictures import wait_for
 from PySide6.QtCore import QRect
 from PySide6.QtGui import QPixmap
 from PySide6.QtTest import QTest
@@ -28,12 +28,6 @@ from lora_lab.ui.widgets.labels import label
 from lora_lab.ui.widgets.legend import Legend
 
 HERE = Path(__file__).resolve().parent
-
-
-def wait_for(come: Callable[[], bool]) -> None:
-    """Let the page live until it is so."""
-    while not come():
-        QTest.qWait(50)
 
 
 def dimension() -> QPixmap:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from PySide6.QtCore import QPoint
+from PySide6.QtCore import QEventLoop, QPoint, QTimer
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -90,6 +90,14 @@ def keep(widget: QWidget, name: str, width: int, height: int) -> None:
     print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
     widget.close()
     widget.deleteLater()
+
+
+def wait_for(come: Callable[[], bool]) -> None:
+    """Let a window and its threads live until it is so: QTest.qWait would hold Python meanwhile."""
+    loop, timer = QEventLoop(), QTimer(interval=20)
+    timer.timeout.connect(lambda: come() and loop.quit())
+    timer.start()
+    loop.exec()
 
 
 def rank() -> None:

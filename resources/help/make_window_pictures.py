@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
+from make_pictures import wait_for
 from PySide6.QtGui import QPixmap
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
@@ -37,12 +37,6 @@ GRIDS = (
     ({"rank": "4, 16"}, ("dora", "full")),
 )
 QUEUE_SIZE = (1060, 500)  # the pages show it smaller, so one pixel per point is sharp
-
-
-def wait_for(come: Callable[[], bool]) -> None:
-    """Let the window live until it is so."""
-    while not come():
-        QTest.qWait(20)
 
 
 def opened(name: str, scheme: str, settings: dict[str, float]) -> MainWindow:
@@ -75,6 +69,11 @@ def draw(name: str) -> None:
         wait_for(lambda step=step: window.sessions.step >= step)
         window.hyper_dock.request(rank=rank)
     wait_for(lambda: window.sessions.step >= last)
+    window.sessions.toggle()  # at a thousand steps a second curves are a third of a second behind
+    wait_for(lambda: window.state is State.PAUSED)
+    QTest.qWait(500)
+    window.sessions.toggle()
+    wait_for(lambda: window.state is State.RUNNING)
     kept(window.grab(), name, window)
 
 
