@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 MOST = 100  # characters of a name in a message
+LONGEST = 1000  # characters of a tensor's name, and so of a number in it: real ones have under 200
 # What moves a cursor, turns the direction of reading, or is no character: never a part of a name.
 ILLEGIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb"
@@ -33,6 +34,6 @@ def shown(name: object) -> str:
 
 
 def natural(name: str) -> list[tuple[int, str]]:
-    """A key that sorts layers.2 before layers.10."""
-    parts = re.split(r"([0-9]+)", name)  # text at even places, digits at odd ones
-    return [(int(part), "") if odd % 2 else (-1, part) for odd, part in enumerate(parts)]
+    """A key that sorts layers.2 before layers.10, however many digits there are."""
+    parts = re.split(r"0*([0-9]+)", name)  # text at even places, digits at odd ones
+    return [(len(part), part) if odd % 2 else (-1, part) for odd, part in enumerate(parts)]

@@ -15,6 +15,9 @@ from lora_lab.names import MOST, natural, shown
         ["x.1", "x.²"],  # a digit to Python's isdigit, but no number
         ["x.1", "x.٣"],
         ["", "0"],
+        ["x.1" + "0" * 5000, "x.2" + "0" * 5000],  # digits that no int is made of
+        ["x.9", "x.1" + "0" * 5000],
+        ["x.007.a", "x.8.a", "x.0010.a"],
     ],
 )
 def test_numbers_in_names_are_sorted_by_value(ordered):

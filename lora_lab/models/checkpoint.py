@@ -17,7 +17,7 @@ from lora_lab.models.npz_file import is_npz, read_npz
 from lora_lab.models.other_files import other_file
 from lora_lab.models.safetensors_file import read_safetensors
 from lora_lab.models.torch_file import Weights, read_torch
-from lora_lab.names import shown
+from lora_lab.names import LONGEST, shown
 from lora_lab.progress import Report, silent
 
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
@@ -121,6 +121,11 @@ def check_weights(state: dict[str, torch.Tensor]) -> None:
     if not state:
         raise CheckpointError("there is no tensor in it. Choose a file with weights.")
     for name, tensor in state.items():
+        if len(name) > LONGEST:
+            raise CheckpointError(
+                f"tensor {shown(name)} has a name of {len(name):,} characters, which no module "
+                "has. Choose another file."
+            )
         if tensor.dtype not in FLOATS + INTEGERS:
             kind = str(tensor.dtype).removeprefix("torch.")
             raise CheckpointError(

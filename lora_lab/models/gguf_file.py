@@ -22,6 +22,7 @@ from lora_lab.models.architecture import Purpose, architecture, first_line, quie
 from lora_lab.models.checkpoint import check_weights, regular_size
 from lora_lab.models.gguf_arrays import quick_arrays
 from lora_lab.models.hf_config import check_config, check_counts, check_frame
+from lora_lab.names import LONGEST as LONGEST_NAME
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
 
@@ -192,7 +193,7 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
     walked: list[GgufTensor] = []
     places: list[tuple[int, int, str]] = []  # begin and end of each, behind the header
     for _ in range(tensors):
-        name = _string(file, size)
+        name = _string(file, LONGEST_NAME)
         (dimensions,) = _numbers(file, "<I")
         if dimensions > 4:
             raise CheckpointError(f"tensor {shown(name)} has {dimensions} dimensions. {DAMAGED}")

@@ -17,7 +17,7 @@ import torch
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.strict_json import parse_json
-from lora_lab.names import shown
+from lora_lab.names import LONGEST, shown
 
 MAX_HEADER = 32 * 2**20
 MAX_TENSORS = 100_000
@@ -136,6 +136,8 @@ def _entry(name: str, value: Any) -> TensorEntry:
     def wrong(reason: str) -> CheckpointError:
         return CheckpointError(f"tensor {shown(name)} {reason}. {DAMAGED}")
 
+    if len(name) > LONGEST:
+        raise wrong(f"has a name of {len(name):,} characters")
     if not isinstance(value, dict) or set(value) != {"dtype", "shape", "data_offsets"}:
         raise wrong("is not described by dtype, shape and data_offsets")
     kind, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]

@@ -54,8 +54,8 @@ def parse_json(
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
         if len(table) < len(pairs):
-            names = [name for name, _ in pairs]
-            twice = next(name for name in names if names.count(name) > 1)
+            left = iter(table)  # in the order in which the names come first
+            twice = next(name for name, _ in pairs if name != next(left, None))
             raise error(f"{where}: {shown(twice)} is given twice.{advice}")
         return table
 

@@ -143,6 +143,11 @@ BAD = {
         container({"a": entry(shape=[0, 2**62, 8], offsets=(0, 0))}),
         "impossible shape",
     ),
+    "long-name.safetensors": (
+        container({f"layers.{'1' * 5000}.weight": entry()}, bytes(8)),
+        "has a name of 5,014 characters",
+    ),
+    "long-name.pt": (saved({f"layers.{'1' * 5000}.weight": torch.zeros(2)}), "5,014 characters"),
     "infinite.safetensors": (container(b'{"a":NaN}'), "NaN is not a number"),
     "deep.safetensors": (container(b'{"a":' + b"[" * 200_000), "nested too deeply"),
     "many.safetensors": (
@@ -315,7 +320,7 @@ def test_random_damage_never_escapes_as_another_error(seed, tmp_path):
 
 
 def test_odd_names_are_read_and_shown_escaped(tmp_path):
-    odd = "../../etc/x\n\u202e<b>" + "y" * 5000
+    odd = "../../etc/x\n\u202e<b>" + "y" * 900
     (tmp_path / "x.safetensors").write_bytes(save({odd: torch.zeros(2)}))
     assert list(read_state(tmp_path / "x.safetensors")) == [odd]
     (tmp_path / "y.safetensors").write_bytes(save({odd: torch.full((2,), float("nan"))}))

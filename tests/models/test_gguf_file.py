@@ -134,6 +134,8 @@ BAD = {
     "many tensors": (header(tensors=2**60), "claims"),
     "many keys": (header(tensors=1, keys=2**60), "claims"),
     "long name": (header(tensors=1, rest=struct.pack("<Q", 2**50)), "claims a text"),
+    "a name of digits": (header(tensors=1, rest=struct.pack("<Q", 5000) + b"1" * 5000),
+                         "claims a text of 5,000"),
     "long list": (
         header(**KEY, rest=text(b"k") + struct.pack("<IIQ", 9, 4, 2**60)),
         "claims a list",

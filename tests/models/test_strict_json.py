@@ -6,6 +6,7 @@ import pytest
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.strict_json import parse_json
+from tests.spent import processor_seconds
 
 REFUSED = [
     (b'{"a": 1, "a": 2}', "'a' is given twice"),
@@ -28,6 +29,15 @@ def test_what_cannot_be_used_is_refused(data, words):
     with pytest.raises(CheckpointError, match=r"x\.json: ") as error:
         parse_json(data, "x.json", CheckpointError)
     assert words in str(error.value)
+
+
+def test_a_name_given_twice_is_found_in_one_pass():
+    """It was sought by counting every one of them: a minute for 90,000 names."""
+    names = "".join(f'"{i}":0,' for i in range(100_000))
+    data, began = f'{{{names}"z":0,"z":0}}'.encode(), processor_seconds()
+    with pytest.raises(CheckpointError, match="'z' is given twice"):
+        parse_json(data, "x.json", CheckpointError)
+    assert processor_seconds() - began < 1
 
 
 @pytest.mark.parametrize(
