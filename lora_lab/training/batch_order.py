@@ -30,6 +30,7 @@ class BatchOrder:
         self._begin = begin
         self._batches = begin(0)
         self.taken = 0
+        self._last: Any = None  # batch that was given
         self._counts = False  # up to a place, before the next batch comes
 
     def __iter__(self) -> Iterator[Any]:
@@ -53,9 +54,16 @@ class BatchOrder:
         else:
             batch = next(self._batches)
         self.taken += 1
+        self._last = batch
         return batch
+
+    def give_back(self, batch: Any) -> None:
+        """Go on before `batch`, if it is the last that was taken from here."""
+        if batch is not None and batch is self._last:
+            self.stand_behind(self.taken - 1)
 
     def stand_behind(self, count: int) -> None:
         """Go on behind the first `count` batches, from wherever it stands."""
+        self._last = None
         if count != self.taken or self._counts:
             self._batches, self.taken, self._counts = self._begin(count), count, True

@@ -34,10 +34,12 @@ def descend(experiment: Experiment, learning_rate: float, norm: float) -> None:
     if (limit := experiment.max_grad_norm) and norm > limit:
         torch._foreach_mul_(gradients_of(optimizer), limit / norm)
     set_rates(optimizer, learning_rate)
+    experiment.moving = True
     for ramp in experiment.ramps:
         ramp.before_step()
     optimizer.step()
     experiment.ramps = [ramp for ramp in experiment.ramps if ramp.after_step()]
+    experiment.moving = False
 
 
 def descend_unread(experiment: Experiment, learning_rate: float, norm: torch.Tensor) -> None:
@@ -52,7 +54,9 @@ def descend_unread(experiment: Experiment, learning_rate: float, norm: torch.Ten
         cut = torch.where(norm > limit, cut, 1.0)
         torch._foreach_mul_(held, cut.to(held[0].dtype))
     set_rates(optimizer, learning_rate)
+    experiment.moving = True
     optimizer.step()
+    experiment.moving = False
 
 
 def gradients_of(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:

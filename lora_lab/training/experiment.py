@@ -96,6 +96,7 @@ class Experiment:
     stream: tuple[Any] | None = None  # its residual stream, once asked for; see measure.stream
     should_stop: Callable[[], bool] = never  # whether what is measured on request is to end
     base_measured: bool = False  # the validation loss with the adapter off is on record
+    moving: bool = False  # in the middle of a step: some tensors have moved, and others not
     training_seconds: float = 0.0
     open_seconds: float = 0.0
 

@@ -35,10 +35,23 @@ class Gradients(NamedTuple):
 def gradients(experiment: Experiment, batch: Any, group: Group | None = None) -> Gradients:
     """Fill every trained tensor's .grad with that of the mean loss over `batch`.
 
+    Where that fails the run stands before its step, and what is saved of it is a whole one: the
+    batch is given back to the order that it came from, and what was drawn is drawn again.
+
     The processes of a `group` compute a share of it each; memory that is short in one of them is
     so in all. In float16 the loss is scaled by what the experiment has found to fit; where a
     gradient overflows, the step is made again at half of that, with the same random draws.
     """
+    drawn = random_states(experiment.device)
+    try:
+        return _gradients(experiment, batch, group)
+    except Exception:
+        set_random_states(experiment.device, drawn)
+        experiment.batches.give_back(batch)
+        raise
+
+
+def _gradients(experiment: Experiment, batch: Any, group: Group | None) -> Gradients:
     scale, device = experiment.loss_scale, experiment.device
     scale.begin_step()
     rows, halvings, sharded, passes = batch, 0, experiment.config.shard_base, 0

@@ -64,7 +64,7 @@ class Snapshot:
             for label, tensor in _copies(beside).items():
                 setattr(layer, label, tensor)
         experiment.ramps = [copy.copy(ramp) for ramp in self._ramps]
-        experiment.hyper = self.hyper
+        experiment.hyper, experiment.moving = self.hyper, False
         return self.step
 
 

@@ -30,7 +30,9 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.runs.writer import Writer
+from lora_lab.tasks.digits import DigitsTask
 from lora_lab.training import in_flight, loop
+from lora_lab.training.adam import FusedAdamW
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run
@@ -213,6 +215,38 @@ def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room)
     assert (f"and saved; continue it with lora-lab resume {tmp_path / 'run'}" in said) == room
     assert ("with its adapter saved" in said) != room
     assert (tmp_path / "run" / "adapter").exists()
+
+
+@pytest.mark.parametrize("where", ["forward", "optimizer"])
+def test_what_fails_in_a_step_saves_no_half_of_it(tmp_path, monkeypatch, where):
+    """In the forward pass the batch and the draws of dropout are given back; in the optimizer some
+    tensors have moved, and the checkpoint before it stands."""
+    config = changed(get_preset("digits").config, max_steps=12, eval_steps=6)
+    config = changed(config, hyper=changed(config.hyper, dropout=0.3))
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    trained(New(config, whole))
+
+    def broken_into(plain):
+        calls = itertools.count(1)
+
+        def broken(*arguments, **more):
+            found = plain(*arguments, **more)
+            if next(calls) == 7:
+                raise ValueError("a fault of the model's own")
+            return found
+
+        return broken
+
+    if where == "forward":
+        monkeypatch.setattr(DigitsTask, "loss", broken_into(DigitsTask.loss))
+    else:
+        monkeypatch.setattr(FusedAdamW, "step", broken_into(FusedAdamW.step))
+    with pytest.raises(ValueError, match="of the model's own"):
+        trained(New(config, cut))
+    monkeypatch.undo()
+    assert (latest(cut).step == 6) == (where == "forward")
+    trained(Resume.at(cut))
+    assert dict(steps(cut)) == dict(steps(whole))
 
 
 @pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit])  # a second Ctrl-C, Ray's SIGTERM

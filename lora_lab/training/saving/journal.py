@@ -273,10 +273,11 @@ class Journal:
         where the `error` is that the device is lost: nothing can be copied from it any more.
         Without `save` nobody wants what is new; `cut`: nor can it be had, in the middle of a step.
         """
+        cut = cut or self.experiment.moving
         cancelled = isinstance(error, Cancelled)
         failed = error is not None and not cancelled
         lost = failed and is_lost(error)
-        if save and not lost and not cancelled:
+        if save and not (lost or cancelled or cut):
             yield from self.save()
         self._finish_saving()  # or the newest save would not be known
         if failed:
