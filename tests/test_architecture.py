@@ -42,6 +42,7 @@ PLAIN = {
     "plain",
     "names",
     "figures",
+    "door",
     "time_limit",
     "zip_directory",
     "awake",
@@ -124,9 +125,11 @@ ALLOWED = {
     "apart": {"errors", "progress"},
     "blocks": {"errors"},
     "garbage": set(),
+    "door": {"errors", "names"},
     "time_limit": set(),
     "zip_directory": set(),
     "models": {
+        "door",
         "apart",
         "zip_directory",
         "blocks",
@@ -141,6 +144,7 @@ ALLOWED = {
         "progress",
     },
     "data": {
+        "door",
         "apart",
         "time_limit",
         "atomic",
@@ -154,6 +158,7 @@ ALLOWED = {
         "progress",
     },
     "tasks": {
+        "door",
         "adapters.inject",
         "models",
         "data",
@@ -168,6 +173,7 @@ ALLOWED = {
         "progress",
     },
     "formats": {
+        "door",
         "beyond_peft",
         "figures",
         "exported",
@@ -183,6 +189,7 @@ ALLOWED = {
         "progress",
     },
     "runs": {
+        "door",
         "zip_directory",
         "choices",
         "device_name",
@@ -210,6 +217,7 @@ ALLOWED = {
         "progress",
     },
     "workshop": {
+        "door",
         "task_info",
         "figures",
         "exported",

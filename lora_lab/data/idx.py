@@ -14,6 +14,7 @@ from typing import BinaryIO, cast
 
 import numpy as np
 
+from lora_lab.door import door
 from lora_lab.errors import DataError, system_reason
 
 IMAGES, LABELS = 0x803, 0x801
@@ -23,11 +24,13 @@ RATIO = 100  # of unpacked to packed bytes; MNIST's is 5
 AGAIN = "Download it again."
 
 
+@door(DataError)
 def read_images(path: Path) -> np.ndarray:
     """(N, height, width) of uint8. Raises DataError for what is no whole file of images."""
     return _read(path, IMAGES)
 
 
+@door(DataError)
 def read_labels(path: Path) -> np.ndarray:
     """(N) of uint8. Raises DataError for what is no whole file of labels."""
     return _read(path, LABELS)

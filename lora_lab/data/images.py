@@ -18,6 +18,7 @@ import numpy as np
 
 from lora_lab.apart.client import ask
 from lora_lab.data.idx import read_images, read_labels
+from lora_lab.door import door
 from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
 
@@ -70,6 +71,7 @@ class ImageSet:
         return ImageSet(self.images[rows], self.labels[rows], self.classes)
 
 
+@door(DataError)
 def read_image_folder(
     path: str | Path,
     size: tuple[int, ...] | None,
@@ -202,6 +204,7 @@ def _images_of(folder: Path) -> Iterator[Path]:
                 yield path
 
 
+@door(DataError)
 def read_image(path: Path, wanted: Wanted) -> np.ndarray:
     """(height, width, channels) of uint8, turned as the camera says. Raises DataError."""
     image = next(_decoded([path], wanted))

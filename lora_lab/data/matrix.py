@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from lora_lab.data.images import ENDINGS, Wanted, read_image
+from lora_lab.door import door
 from lora_lab.errors import DataError, LabError, system_reason
 
 SIDE = 512  # most rows, and most columns
@@ -91,6 +92,7 @@ def parse_matrix(text: str, title: str = "") -> Matrix:
     return Matrix(values, exact, title)
 
 
+@door(DataError)
 def read_matrix(path: str | Path) -> Matrix:
     """A matrix from a text file, a .npy file of numbers, or an image as grey values.
 

@@ -23,6 +23,7 @@ from lora_lab.data.arrow_rows import arrow_rows
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.row_files import State, files_of, kind_of, of_training, opened, state_of
 from lora_lab.data.text_rows import text_rows
+from lora_lab.door import door
 from lora_lab.errors import DataError, system_reason
 from lora_lab.progress import Report, silent
 
@@ -90,6 +91,7 @@ class Table:
         return f"{name}: row {number - before:,}"
 
 
+@door(DataError)
 def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = silent) -> Table:
     """Read `.jsonl`, `.json`, `.csv`/`.tsv`, `.parquet`, `.arrow` or plain text, packed or not.
 

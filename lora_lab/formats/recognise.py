@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lora_lab.adapters.weights import AdapterWeights
+from lora_lab.door import door
 from lora_lab.errors import AdapterError, CheckpointError, LabError
 from lora_lab.formats import (
     bare_factors,
@@ -51,6 +52,7 @@ class Told(NamedTuple):
     base: str = ""
 
 
+@door(AdapterError)
 def open_adapter(
     path: str | Path,
     *,

@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 
 import torch
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.npz_file import is_npz, read_npz
 from lora_lab.models.other_files import other_file
@@ -25,6 +26,7 @@ INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64, torc
 HEAD = 512  # bytes that tell one kind of file from another
 
 
+@door(CheckpointError)
 def read_state(path: str | Path, report: Report = silent) -> Weights:
     """The tensors of a checkpoint by name, on the CPU, in the order of the file.
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError, ConfigError
 from lora_lab.models.architecture import (
     PURPOSES,
@@ -49,6 +50,7 @@ class Opened:
     name: str
 
 
+@door(CheckpointError)
 def open_model(
     path: str | Path,
     purpose: Purpose,

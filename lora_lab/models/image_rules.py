@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -40,6 +41,7 @@ class ImageRules:
     notes: tuple[str, ...] = ()
 
 
+@door(CheckpointError)
 def open_image_rules(path: str | Path) -> ImageRules:
     """The rules of a folder: its preprocessor_config.json, else those of its kind.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import PURPOSES, not_yet, purposes
 from lora_lab.models.checkpoint import count_nonfinite, kind_of, read_state, regular_size
@@ -60,6 +61,7 @@ class ModelCard:
         return sum(tensor.bytes for tensor in self.tensors)
 
 
+@door(CheckpointError)
 def describe(path: str | Path, report: Report = silent) -> ModelCard:
     """The card of a Hugging Face folder or of one file. Of safetensors only headers are read.
 
@@ -108,6 +110,7 @@ def singular_values(path: str | Path, name: str, report: Report = silent) -> np.
     return torch.linalg.svdvals(tensor.flatten(1).double()).numpy()
 
 
+@door(CheckpointError)
 def read_tensor(path: str | Path, name: str, report: Report = silent) -> torch.Tensor:
     """One tensor of a folder or a file. Raises CheckpointError where there is none of that name."""
     path = Path(path)

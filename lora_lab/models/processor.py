@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -23,6 +24,7 @@ PACKAGE = re.compile(r"pip install ([\w-]+)")  # as transformers asks for one
 SIZES = ("size", "crop_size", "pad_size", "max_image_size", "min_pixels", "max_pixels")
 
 
+@door(CheckpointError)
 def open_processor(path: str | Path) -> Any:
     """The processor of a folder, padding at the right.
 

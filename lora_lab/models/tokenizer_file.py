@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
@@ -31,6 +32,7 @@ def _needs_no_file(tokenizer: Any) -> bool:
     return getattr(kind, "vocab_files_names", None) == {}
 
 
+@door(CheckpointError)
 def open_tokenizer(path: str | Path) -> Any:
     """The tokenizer of a folder or a `.gguf` file, of transformers.
 

@@ -21,6 +21,7 @@ from lora_lab.atomic import (
     temporary_folder,
     tidy_leftovers,
 )
+from lora_lab.door import door
 from lora_lab.errors import LabError, not_written, system_reason
 from lora_lab.names import is_text, legible, shown
 from lora_lab.progress import Report, silent
@@ -85,6 +86,7 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
     return target
 
 
+@door(LabError)
 def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
     """Unpack a run's zip as a new folder in `parent`, which is returned.
 

@@ -30,6 +30,7 @@ from lora_lab.atomic import (
     temporary_folder,
     write_file,
 )
+from lora_lab.door import door
 from lora_lab.errors import LabError
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.listing import NAME, Steps, listed, listed_in
@@ -108,6 +109,7 @@ def _remove(folder: Path, *names: str) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
 
 
+@door(LabError)
 def latest(run: Path) -> Checkpoint:
     """The newest whole checkpoint.
 

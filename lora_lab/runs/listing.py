@@ -19,6 +19,7 @@ from pydantic import Field
 
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
+from lora_lab.door import door
 from lora_lab.errors import LabError, not_written
 from lora_lab.names import is_text
 from lora_lab.records import State
@@ -144,6 +145,7 @@ class NoRun(LabError):
     """A folder is something else than a run."""
 
 
+@door(LabError)
 def summary_of(path: Path) -> RunSummary:
     """One run; raises `NoRun` where there is none, and `LabError` for settings that are damaged."""
     try:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.atomic import replace_file
+from lora_lab.door import door
 from lora_lab.errors import LabError, system_reason
 from lora_lab.plain import plain
 from lora_lab.records import Record, StepRecord
@@ -188,6 +189,7 @@ def line(record: Record) -> str:
     return text + "\n"
 
 
+@door(LabError)
 def read_metrics(path: Path) -> list[dict[str, Any]]:
     """All records as plain tables, in order; a line torn by a crash is passed over.
 
@@ -203,6 +205,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         raise LabError(f"{path} cannot be read: {system_reason(error)}.") from error
 
 
+@door(LabError)
 def read_sound(path: Path) -> list[dict[str, Any]]:
     """Those of `read_metrics` that this lab has; raises LabError for one that is none as well."""
     rows = [row for row in read_metrics(path) if known(row)]

@@ -11,6 +11,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from lora_lab.door import door
+from lora_lab.errors import LabError
 from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     EvalRecord,
@@ -47,6 +49,7 @@ HEAD = len(STEP) + len(b',"step":')  # where the number of a step begins
 Past = StepRecord | EvalRecord | PastEditRecord | ClippedRecord | PaceRecord
 
 
+@door(LabError)
 def past_records(path: Path, until: int) -> Iterator[Past]:
     """Steps (every k-th of a long run, and the last), evaluations and edits up to step `until`.
 

@@ -18,6 +18,7 @@ from lora_lab import paths
 from lora_lab.choices import EVERY, OPTIMIZERS
 from lora_lab.config import RunConfig
 from lora_lab.device_name import first
+from lora_lab.door import door
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
 from lora_lab.names import legible
@@ -84,6 +85,7 @@ def recipe_of(run: Path) -> str:
     return written(run).text
 
 
+@door(LabError)
 def written(run: Path) -> Recipe:
     """The script and its notes. Raises LabError where PEFT cannot express the run."""
     story = story_of(run)

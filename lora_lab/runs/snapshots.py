@@ -14,6 +14,7 @@ import torch
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.atomic import write_file
+from lora_lab.door import door
 from lora_lab.errors import LabError
 from lora_lab.names import shown
 from lora_lab.runs.own_files import own_folder, plain_json, read_own
@@ -52,6 +53,7 @@ def write_snapshot(run: Path, step: int, layers: Iterable[LayerWeights]) -> None
         write_file(folder / _path(run, step).name, data)
 
 
+@door(LabError)
 def read_snapshot(run: Path, step: int, most: int) -> dict[str, LayerWeights]:
     """The factors at `step` by layer; raises LabError where they are not there or damaged.
 

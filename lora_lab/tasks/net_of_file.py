@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from lora_lab.config import RunConfig
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.checkpoint import read_state
 from lora_lab.models.factory import build
@@ -63,6 +64,7 @@ def wanted_images(config: RunConfig, model: str) -> tuple[tuple[int, ...], Image
     raise CheckpointError(f"{path.name}: {inputs} inputs are no square image of 1 or 3 channels.")
 
 
+@door(CheckpointError)
 def open_net(
     config: RunConfig,
     image: tuple[int, int, int],

@@ -68,7 +68,9 @@ def _gradients(experiment: Experiment, batch: Any, group: Group | None) -> Gradi
         drawn = random_states(device) if scale.active else None
         try:
             share, part = _accumulate(experiment, rows, group is None, passes, batch)
-        except (RuntimeError, MemoryError) as error:
+        except LabError:
+            raise
+        except Exception as error:
             if not is_out_of_memory(error):
                 raise LabError(
                     "The model's own code fails in a step of training: "

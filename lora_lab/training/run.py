@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from lora_lab.config import RULES, Origin, RunConfig
+from lora_lab.door import reading
 from lora_lab.errors import LabError
 from lora_lab.exported import ExportingRecord
 from lora_lab.progress import Report, silent
@@ -64,9 +65,10 @@ def run(
             return
         config, base = with_trained_base(config)
     config = with_whole_paths(config)
-    experiment, journal, past, notes = _opened(
-        opening, config, base, controls, serve_after_training, report
-    )
+    with reading(_files(opening, config), LabError):
+        experiment, journal, past, notes = _opened(
+            opening, config, base, controls, serve_after_training, report
+        )
     snapshots = Snapshots(experiment)
     try:
         yield experiment.loaded()
@@ -129,6 +131,14 @@ def run(
     finally:
         experiment.trunk.close()
         journal.close()
+
+
+def _files(opening: Opening, config: RunConfig) -> str:
+    """What a run is made of, for people; "" where nobody but the lab has made it."""
+    made = config.model, config.data, config.adapter
+    run = opening.path if isinstance(opening, Resume) else None
+    origin = opening.origin.run if isinstance(opening, Branch) else None
+    return " and ".join(Path(path).name for path in (run, origin, *made) if path)
 
 
 def _opened(

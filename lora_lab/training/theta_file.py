@@ -25,6 +25,7 @@ from lora_lab.adapters.weights import AdapterWeights, WholeLayer
 from lora_lab.atomic import write_file
 from lora_lab.blocks.frozen import numbers_of
 from lora_lab.config import RunConfig, changed
+from lora_lab.door import door
 from lora_lab.errors import AdapterError, CheckpointError, ConfigError, LabError
 from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.safetensors_out import packed
@@ -183,6 +184,7 @@ def theta_of(path: str | Path) -> Path | None:
     return at if at.name == NAME and at.is_file() else None
 
 
+@door(AdapterError)
 def read(path: Path, most: int | None = None) -> FromTheta:
     """The file; raises AdapterError for one that is damaged or something else, or of over `most`.
 

@@ -13,6 +13,8 @@ from typing import Any
 from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis import rank as measures
 from lora_lab.analysis.inspect import DIRECTION
+from lora_lab.door import door
+from lora_lab.errors import AdapterError
 from lora_lab.figures import counted
 from lora_lab.progress import Report, silent
 from lora_lab.workshop.deliver import deliver
@@ -54,6 +56,7 @@ class AdapterCard:
         return self.spectra.bytes([layer.rank for layer in self.layers])
 
 
+@door(AdapterError)
 def opened(source: Source, base: str = "") -> AdapterWeights:
     """The adapter with the names of its base put in, or of `base`; raises LabError."""
     source = replace(source, base=source.base or base)

@@ -1,0 +1,76 @@
+"""The doors by which strangers' files come in: what is wrong with one is always a `LabError`.
+
+What is known to be wrong with files is refused where it is looked for, with its own reason and way
+out. A door is for the rest: a library or the lab itself stumbles over something that nobody
+foresaw, and whoever goes on after a refusal, as a list with one bad member, goes on after that too.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from lora_lab.errors import LabError, system_reason
+from lora_lab.names import MOST, legible
+
+Reader = TypeVar("Reader", bound=Callable[..., Any])
+
+
+def door(kind: type[LabError]) -> Callable[[Reader], Reader]:
+    """Have what reads a file, its first argument, raise `kind` where it stumbles.
+
+    Of a generator that holds as long as it gives.
+    """
+
+    def of(read: Reader) -> Reader:
+        if inspect.isgeneratorfunction(read):
+
+            @functools.wraps(read)
+            def given(*arguments: Any, **more: Any) -> Iterator[Any]:
+                with reading(_name(arguments, more), kind):
+                    return (yield from read(*arguments, **more))
+
+            return cast(Reader, given)
+
+        @functools.wraps(read)
+        def found(*arguments: Any, **more: Any) -> Any:
+            with reading(_name(arguments, more), kind):
+                return read(*arguments, **more)
+
+        return cast(Reader, found)
+
+    return of
+
+
+def _name(arguments: tuple[Any, ...], more: dict[str, Any]) -> str:
+    file = arguments[0] if arguments else next(iter(more.values()), "")
+    return (Path(file).name or str(file)) if isinstance(file, str | Path) else "The file"
+
+
+@contextmanager
+def reading(name: str, kind: type[LabError]) -> Iterator[None]:
+    """Whatever goes wrong in this block, where `name` is read, is a `LabError`.
+
+    Without a name nothing of a stranger's is read, and what goes wrong is the lab's own fault.
+    """
+    try:
+        yield
+    except LabError:
+        raise
+    except Exception as error:
+        if not name:
+            raise
+        name = legible(name)[:MOST]
+        if isinstance(error, MemoryError):
+            raise kind(f"{name}: does not fit into memory.") from error
+        if isinstance(error, OSError):
+            raise kind(f"{name}: cannot be read ({system_reason(error)}).") from error
+        raise kind(
+            f"{name}: cannot be read. Something in it is as in no such file that is known here "
+            f"({type(error).__name__}: {legible(str(error))[:MOST] or 'no more is said'}): it is "
+            "damaged or was made by hand. If other programs read it, report it with the details."
+        ) from error

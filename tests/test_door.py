@@ -1,0 +1,54 @@
+"""What nobody foresaw in a stranger's file is one `LabError` that names the file."""
+
+import pytest
+
+from lora_lab.door import door, reading
+from lora_lab.errors import CheckpointError, DataError, LabError
+
+
+def failing(path, error):
+    raise error
+
+
+def giving(path, error):
+    yield 1
+    raise error
+
+
+WORDS = [
+    (IndexError("list index out of range"), r"x\.pt: cannot be read.*IndexError: list index"),
+    (RecursionError("maximum recursion depth"), "RecursionError"),
+    (ZeroDivisionError(), "ZeroDivisionError: no more is said"),
+    (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "invalid start byte"),
+    (MemoryError(), r"x\.pt: does not fit into memory"),
+    (PermissionError(13, "Permission denied"), r"cannot be read \(permission denied\)"),
+    (KeyError("\x1b[2J" + "a" * 10**6), "KeyError: '.x1b"),
+]
+
+
+@pytest.mark.parametrize(("error", "words"), WORDS, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("read", [failing, giving], ids=["function", "generator"])
+def test_what_a_reader_stumbles_over_names_the_file(tmp_path, read, error, words):
+    with pytest.raises(CheckpointError, match=words) as caught:
+        list(door(CheckpointError)(read)(tmp_path / "x.pt", error))
+    assert len(str(caught.value)) < 500
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [DataError("row 7 is empty"), KeyboardInterrupt(), SystemExit(3)])
+def test_what_has_its_own_words_passes(tmp_path, error):
+    with pytest.raises(type(error)) as caught:
+        door(CheckpointError)(failing)(tmp_path / "x.pt", error)
+    assert caught.value is error
+
+
+def test_a_generator_gives_what_it_gave(tmp_path):
+    read = door(CheckpointError)(giving)(path=tmp_path / "x.pt", error=ValueError("late"))
+    assert next(read) == 1
+    with pytest.raises(CheckpointError, match="late"):
+        next(read)
+
+
+def test_a_fault_of_the_lab_alone_stays_what_it_is():
+    with pytest.raises(ValueError, match="ours"), reading("", LabError):
+        raise ValueError("ours")
