@@ -93,9 +93,9 @@ def read_undone(
     """
     base = Base(path)
     kinds = {tensor.name: tensor.dtype for tensor in base.tensors.values()}
-    names = owners_names(base.tensors)
+    names, aside = owners_names(base.tensors), beside(kinds)
     state: dict[str, torch.Tensor] = {}
-    wanted = [key for key in names if key not in beside(kinds)]
+    wanted = [key for key in names if key not in aside]
     for number, key in enumerate(wanted):
         report(f"Reading {path.name}", number / len(wanted))
         tensor = base.read(key)

@@ -14,7 +14,6 @@ says inverse, and it is multiplied). Read in transformers' and ComfyUI's loaders
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
@@ -22,6 +21,7 @@ from typing import Protocol
 import torch
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.strict_json import AGAIN, parse_json
 from lora_lab.names import shown
 
 FLOAT8 = ("float8_e4m3fn", "float8_e5m2")
@@ -39,6 +39,8 @@ PACKED = {
 FOUR = "bitsandbytes 4 bit"
 UNDONE = ("float8 with a scale", "float8", "int8", "bitsandbytes int8", FOUR)  # by the formulas
 STATE = ".quant_state.bitsandbytes__"  # behind the name of a weight of 4 bits: JSON in bytes
+LONGEST = 2**16  # bytes of it: it has a dozen numbers
+NOT_WHOLE = "and what undoes it is not whole"
 # What stands beside a quantized weight X.weight, behind "X." and behind "X.weight.".
 OF_LAYER = (*SCALES, BITSANDBYTES, "weight_format", "input_scale", "input_scale_inv")
 OF_WEIGHT = ("absmax", "quant_map", "nested_absmax", "nested_quant_map", STATE[1:])
@@ -82,16 +84,31 @@ def dequantized(
 ) -> torch.Tensor:
     """W of `name` in float32 where it is quantized by a formula of the table, else as it is.
 
-    `kinds` has the type of every tensor of the file. Raises CheckpointError for what is packed.
+    `kinds` has the type of every tensor of the file. Raises CheckpointError for what is packed,
+    and where what undoes it does not fit it.
     """
-    dtype = kinds[name]
-    if dtype not in (*FLOAT8, "int8", *BYTES):
+    if kinds[name] not in (*FLOAT8, "int8", *BYTES):
         return read(name)
-    stem = name.removesuffix(".weight")
-    if dtype in BYTES and (state := next((k for k in kinds if k.startswith(name + STATE)), "")):
+    try:
+        return _undone(name, kinds, read)
+    except (ArithmeticError, LookupError, ValueError, TypeError, RuntimeError) as error:
+        what = FOUR if _state(name, kinds) else kinds[name]
+        raise CheckpointError(
+            f"{shown(name)} is quantized ({what}), {NOT_WHOLE} ({type(error).__name__}).{AGAIN}"
+        ) from None
+
+
+def _undone(
+    name: str, kinds: Mapping[str, str], read: Callable[[str], torch.Tensor]
+) -> torch.Tensor:
+    dtype, stem = kinds[name], name.removesuffix(".weight")
+    if dtype in BYTES and (state := _state(name, kinds)):
         return _of_four_bits(name, kinds, read, state)
     if dtype == "int8" and f"{stem}.{BITSANDBYTES}" in kinds:
-        return read(name).float() * read(f"{stem}.{BITSANDBYTES}").float()[:, None] / 127
+        largest, W = read(f"{stem}.{BITSANDBYTES}").float(), read(name).float()
+        if largest.shape != W.shape[:1]:
+            raise _misfit(name, largest, W)
+        return W * largest[:, None] / 127
     scale = _scale_key(name, kinds)
     packed = next((what for key, what in PACKED.items() if f"{stem}.{key}" in kinds), "")
     if packed or dtype in BYTES or (dtype == "int8" and not scale):
@@ -105,14 +122,15 @@ def dequantized(
 
 def beside(kinds: Mapping[str, str]) -> set[str]:
     """The tensors of a file that are no weights, but what undoes others."""
+    quantized = {n for n, dtype in kinds.items() if dtype in (*FLOAT8, "int8", *BYTES)}
     found = set()
-    for name, dtype in kinds.items():
-        if name.endswith(".weight") and dtype in (*FLOAT8, "int8", *BYTES):
-            stem = name.removesuffix("weight")
-            found |= {stem + word for word in OF_LAYER} & set(kinds)
-            found |= {
-                key for key in kinds if key.startswith(tuple(f"{name}.{w}" for w in OF_WEIGHT))
-            }
+    for key in kinds:
+        stem, behind, part = key.rpartition(".weight.")
+        owner = f"{stem}.weight" if behind else f"{key.rpartition('.')[0]}.weight"
+        if owner in quantized and (
+            part.startswith(OF_WEIGHT) if behind else key.rpartition(".")[2] in OF_LAYER
+        ):
+            found.add(key)
     return found
 
 
@@ -121,24 +139,36 @@ def _of_four_bits(
 ) -> torch.Tensor:
     """W of bitsandbytes' four bits: two codes to a byte, the high half first, in blocks with an
     absmax, which may be in bytes itself, less a mean."""
-    try:
-        facts = json.loads(bytes(read(state).tolist()))
-        shape, block = tuple(map(int, facts["shape"])), int(facts["blocksize"])
-        absmax = read(f"{name}.absmax").float()
-        if f"{name}.nested_absmax" in kinds:
-            scales = read(f"{name}.nested_absmax").repeat_interleave(int(facts["nested_blocksize"]))
-            wide = read(f"{name}.nested_quant_map")[absmax.long()]
-            absmax = wide * scales[: len(absmax)] + float(facts["nested_offset"])
-        codes = read(name).view(torch.uint8).flatten()
-        halves = torch.stack([codes >> 4, codes & 15], 1).flatten().long()[: math.prod(shape)]
-        W = read(f"{name}.quant_map")[halves]
-        W *= absmax.repeat_interleave(block)[: len(W)]
-        return W.view(shape)
-    except (KeyError, ValueError, TypeError, IndexError, RuntimeError) as error:
-        raise CheckpointError(
-            f"{shown(name)} is quantized ({FOUR}), and what undoes it is not whole "
-            f"({type(error).__name__}). Download it again."
-        ) from None
+    told, where = read(state), f"{shown(name)} is quantized ({FOUR}), {NOT_WHOLE}"
+    if told.numel() > LONGEST:
+        raise ValueError("no table of a few numbers")
+    facts = parse_json(bytes(told.tolist()), where, CheckpointError, AGAIN)
+    shape = tuple(map(int, facts["shape"]))
+    absmax = read(f"{name}.absmax")
+    if f"{name}.nested_absmax" in kinds:
+        scales, table = read(f"{name}.nested_absmax"), read(f"{name}.nested_quant_map")
+        scales = _repeated(scales, int(facts["nested_blocksize"]), absmax.numel())
+        absmax = table[absmax.long()] * scales + float(facts["nested_offset"])
+    codes, table = read(name).view(torch.uint8).flatten(), read(f"{name}.quant_map")
+    count = math.prod(shape)
+    if min(shape, default=0) < 1 or (count + 1) // 2 != codes.numel():  # two to a byte
+        raise ValueError("another shape")
+    halves = torch.stack([codes >> 4, codes & 15], 1).flatten()[:count].long()
+    W = table[halves]
+    W *= _repeated(absmax.float(), int(facts["blocksize"]), count)
+    return W.view(shape)
+
+
+def _repeated(scales: torch.Tensor, block: int, count: int) -> torch.Tensor:
+    """One scale for each of `count` numbers in blocks: no more is made than there are numbers."""
+    if block < 1 or scales.numel() != -(-count // block):
+        raise ValueError("not as many scales as blocks")
+    return scales.flatten().repeat_interleave(min(block, count))[:count]
+
+
+def _state(name: str, kinds: Mapping[str, str]) -> str:
+    """The key of what says how a weight of four bits is packed; "" where there is none."""
+    return next((key for kind in ("nf4", "fp4") if (key := name + STATE + kind) in kinds), "")
 
 
 def _scale_key(name: str, kinds: Mapping[str, str]) -> str:
@@ -155,21 +185,25 @@ def _spread(scale: torch.Tensor, W: torch.Tensor, name: str) -> torch.Tensor:
         )
     if scale.numel() == 1:
         return scale.reshape(())
-    if scale.numel() == W.shape[0] == scale.shape[0]:
+    if W.dim() and scale.numel() == W.shape[0] == scale.shape[0]:
         return scale.reshape(-1, *(1,) * (W.dim() - 1))
     if scale.dim() == 2 and W.dim() == 2:
         sizes = [_block(full, parts) for full, parts in zip(W.shape, scale.shape, strict=True)]
         if all(sizes):
-            spread = scale.repeat_interleave(sizes[0], 0).repeat_interleave(sizes[1], 1)
-            return spread[: W.shape[0], : W.shape[1]]
-    raise CheckpointError(
+            rows = scale.repeat_interleave(sizes[0], 0)[: W.shape[0]]
+            return rows.repeat_interleave(sizes[1], 1)[:, : W.shape[1]]
+    raise _misfit(name, scale, W)
+
+
+def _misfit(name: str, scale: torch.Tensor, W: torch.Tensor) -> CheckpointError:
+    return CheckpointError(
         f"{shown(name)} is quantized with scales of the shape {list(scale.shape)}, which do not "
         f"fit its {list(W.shape)}. Use the model in float32, float16 or bfloat16."
     )
 
 
 def _block(full: int, parts: int) -> int:
-    """Entries to a block: 128 where that gives so many parts, else a share without a rest."""
+    """Entries to a block: 128 where that gives so many parts, else a share without a rest; 0."""
     if -(-full // 128) == parts:
-        return 128
-    return full // parts if full % parts == 0 else 0
+        return min(128, full)  # a side shorter than a block is no longer than it is
+    return full // parts if parts and full % parts == 0 else 0

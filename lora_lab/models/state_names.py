@@ -20,11 +20,12 @@ def owners_names(keys: Iterable[str]) -> dict[str, str]:
     """Each key → what it is called in the owner's module; itself where nothing is around it."""
     keys = list(keys)
     parts = {key: [p for p in key.split(".") if p not in ANYWHERE] for key in keys}
-    while len({name[0] for name in parts.values() if name}) == 1 and parts:
-        if any(len(name) < 3 or name[0] not in FIRST for name in parts.values()):
-            break
-        parts = {key: name[1:] for key, name in parts.items()}
-    names = {key: ".".join(name) for key, name in parts.items()}
+    first = next(iter(parts.values()), [])
+    around = next((at for at, part in enumerate(first) if part not in FIRST), len(first))
+    for name in parts.values():  # what all begin with, less what the name of a tensor needs
+        others = (at for at in range(min(around, len(name))) if name[at] != first[at])
+        around = max(0, min(around, next(others, around), len(name) - 2))
+    names = {key: ".".join(name[around:]) for key, name in parts.items()}
     return names if len(set(names.values())) == len(names) else dict(zip(keys, keys, strict=True))
 
 

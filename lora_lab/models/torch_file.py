@@ -11,6 +11,7 @@ import pickle
 import struct
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO
 
@@ -34,6 +35,8 @@ NESTED = (
 )  # fmt: skip
 
 DEEPEST = 3  # tables around the weights
+# Bytes that the tensors may claim together: tied weights share theirs, as 24 layers that are one.
+SHARED, SMALL = 32, 2**28
 DAMAGED = "Download or save it again."
 SAVE = (
     "Where you trust it: torch.save(torch.load(FILE, weights_only=False)['state_dict'], NEW), with "
@@ -51,11 +54,11 @@ def read_torch(file: BinaryIO, size: int) -> Weights:
     """The tensors of an open archive of `size` bytes, by name."""
     pickled, members = _check_archive(file, size)
     loaded = _load(file, pickled, members)
-    notes = []
+    notes, tables = [], _Tables()
     for _ in range(DEEPEST):
-        if not isinstance(loaded, dict) or (key := _inside(loaded)) is None:
+        if not isinstance(loaded, dict) or (key := _inside(loaded, tables)) is None:
             break
-        if others := [ascii(k)[:60] for k, v in loaded.items() if k != key and _is_net(v)]:
+        if others := [_called(k) for k, v in loaded.items() if k != key and tables.is_net(v)]:
             notes.append(
                 f"the weights are those that the file calls {key!a}; {', '.join(others[:5])} "
                 "beside them is not used: to use it, save it in a file of its own"
@@ -67,45 +70,78 @@ def read_torch(file: BinaryIO, size: int) -> Weights:
             "Save a state_dict()."
         )
     found = Weights((k, _tensor(k, value)) for k, value in loaded.items() if not _beside(value))
+    claimed = sum(tensor.nbytes for tensor in found.values())
+    if claimed > SHARED * size + SMALL:
+        raise CheckpointError(
+            f"its tensors claim {claimed:,} bytes of the {size:,} of the file: they are the same "
+            "numbers many times. Save each once."
+        )
     found.note = "; ".join(notes)
     return found
 
 
-def _inside(table: dict[Any, Any]) -> Any:
+def _inside(table: dict[Any, Any], tables: _Tables) -> Any:
     """What a training script calls the table of weights in `table`; None: it is one itself.
 
     Beside it there may be numbers, words and single numbers as tensors (best_acc1), an optimizer's
     state and settings. Raises CheckpointError where several tables might be meant.
     """
-    tables = {key: value for key, value in table.items() if _is_state(value)}
-    if not tables or any(torch.is_tensor(v) and v.dim() > 0 for v in table.values()):
+    states = {key: value for key, value in table.items() if tables.is_state(value)}
+    if not states or any(_has_sizes(value) for value in table.values()):
         return None
-    found = next((key for key in NESTED if key in tables), None)
-    if found is None and len(tables) > 1:
-        listed = ", ".join(ascii(key)[:60] for key in list(tables)[:5])
+    found = next((key for key in NESTED if key in states), None)
+    if found is None and len(states) > 1:
+        listed = ", ".join(_called(key) for key in list(states)[:5])
         raise CheckpointError(
-            f"it holds {len(tables)} tables of tensors ({listed}). Save the one that is meant in a "
+            f"it holds {len(states)} tables of tensors ({listed}). Save the one that is meant in a "
             "file of its own."
         )
-    return found if found is not None else next(iter(tables))
+    return found if found is not None else next(iter(states))
 
 
-def _is_net(value: Any) -> bool:
-    """Whether this is a table of weights, and not of single numbers as tensors."""
-    return _is_state(value) and any(
-        _is_net(inner) or (torch.is_tensor(inner) and inner.dim() > 0) for inner in value.values()
-    )
+class _Tables:
+    """What the tables of one file are, each asked once at each depth: one may be named in many
+    places, and within itself."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int, str], bool] = {}
+
+    def is_state(self, value: Any, deep: int = 0) -> bool:
+        """Whether this is a table of tensors by name, or holds one."""
+        return self._once(value, deep, "state", self._is_state)
+
+    def is_net(self, value: Any, deep: int = 0) -> bool:
+        """Whether this is a table of weights, and not of single numbers as tensors."""
+        return self._once(value, deep, "net", self._is_net)
+
+    def _once(self, value: Any, deep: int, what: str, ask: Callable[[Any, int], bool]) -> bool:
+        if not isinstance(value, dict) or not value or deep > DEEPEST:
+            return False
+        place = id(value), deep, what
+        if place not in self._known:
+            self._known[place] = ask(value, deep + 1)
+        return self._known[place]
+
+    def _is_state(self, table: dict[Any, Any], deep: int) -> bool:
+        words = all(isinstance(key, str) for key in table)
+        tensors = [v for v in table.values() if torch.is_tensor(v)]
+        if words and tensors and all(torch.is_tensor(v) or _beside(v) for v in table.values()):
+            return True
+        return words and any(self.is_state(table[key], deep) for key in NESTED if key in table)
+
+    def _is_net(self, table: dict[Any, Any], deep: int) -> bool:
+        return self.is_state(table) and any(
+            self.is_net(inner, deep) or _has_sizes(inner) for inner in table.values()
+        )
 
 
-def _is_state(value: Any) -> bool:
-    """Whether this is a table of tensors by name, or holds one."""
-    if not isinstance(value, dict) or not value:
-        return False
-    words = all(isinstance(key, str) for key in value)
-    tensors = [v for v in value.values() if torch.is_tensor(v)]
-    if words and tensors and all(torch.is_tensor(v) or _beside(v) for v in value.values()):
-        return True
-    return words and any(key in NESTED and _is_state(inner) for key, inner in value.items())
+def _has_sizes(value: Any) -> bool:
+    return torch.is_tensor(value) and value.dim() > 0
+
+
+def _called(key: Any) -> str:
+    """A key for people: one of a tuple may name a long text a thousand times."""
+    return ascii(key[:60])[:60] if isinstance(key, str) else f"a key of {type(key).__name__}"
 
 
 def _check_archive(file: BinaryIO, size: int) -> tuple[bytes, int]:
@@ -198,14 +234,15 @@ def _beside(value: Any) -> bool:
 
 def _tensor(name: Any, value: Any) -> torch.Tensor:
     """`value` as a plain dense CPU tensor that is no larger than the bytes behind it."""
-    label = ascii(name)[:60]
+    label = _called(name)
     if not isinstance(name, str):
-        raise CheckpointError(f"it calls a tensor {label}, not by a word. Save a state_dict().")
+        raise CheckpointError(f"{label} names a tensor in place of a word. Save a state_dict().")
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
         kind = type(value).__name__
         raise CheckpointError(f"{label} is a {kind}, not a tensor. Save a state_dict().")
-    if value.layout is not torch.strided or value.is_quantized or value.device.type != "cpu":
-        kind = "quantized" if value.is_quantized else str(value.layout).removeprefix("torch.")
+    other = "quantized" if value.is_quantized else "nested" if value.is_nested else ""
+    if other or value.layout is not torch.strided or value.device.type != "cpu":
+        kind = other or str(value.layout).removeprefix("torch.")
         kind = value.device.type if value.device.type != "cpu" else kind
         raise CheckpointError(f"tensor {label} is {kind}, not dense numbers. Save it dense.")
     if value.numel() * value.element_size() > value.untyped_storage().nbytes():

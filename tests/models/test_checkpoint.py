@@ -6,6 +6,8 @@ import json
 import os
 import random
 import struct
+import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from torch import nn
 from lora_lab.errors import CheckpointError
 from lora_lab.models import npz_file, torch_file
 from lora_lab.models.checkpoint import read_state
+from lora_lab.models.torch_file import NESTED
 
 GOOD = {"fc1.weight": torch.arange(12.0).reshape(3, 4), "fc1.bias": torch.zeros(3)}
 
@@ -86,6 +89,45 @@ def out_of_bounds() -> bytes:
 def nested(depth: int) -> bytes:
     pickled = b"\x80\x02" + b"]" * depth + b"a" * (depth - 1) + b"."
     return rezipped(saved(GOOD), lambda name, data: pickled if name.endswith("data.pkl") else data)
+
+
+def program(pickled: bytes) -> bytes:
+    """An archive whose table of contents is made by these instructions."""
+    return rezipped(saved(GOOD), lambda name, data: pickled if name.endswith("data.pkl") else data)
+
+
+def nested_tensor() -> bytes:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return saved({"w": torch.nested.nested_tensor([torch.ones(2, 2), torch.ones(3, 3)])})
+
+
+def within_itself() -> bytes:
+    table: dict = {}
+    table["model"] = table
+    return saved(table)
+
+
+def tables_of_tables() -> bytes:
+    """14 ⁹ ways to the innermost one."""
+    table: dict = {"x": 1}
+    for _ in range(9):
+        table = dict.fromkeys(NESTED, table)
+    return saved(table)
+
+
+def many_tables() -> bytes:
+    """Tables of 4,000 names for the same table, three deep, beside the weights."""
+    table = numbers = {"best": torch.ones(())}
+    for _ in range(3):
+        table = {"model": numbers, **{f"{n}": table for n in range(4000)}}
+    return saved({"model": {"w": torch.ones(2)}, "more": table})
+
+
+def shared() -> bytes:
+    """1,500 views of the same 4 MB."""
+    numbers = torch.zeros(2**20)
+    return saved({f"{n}": numbers[n:] for n in range(1500)})
 
 
 def doubled_member() -> bytes:
@@ -201,11 +243,23 @@ BAD = {
     "nested.pt": (nested(100_000), "too many for named tensors"),
     "nested-far.pt": (nested(500_000), "too much for named tensors"),
     "list.pt": (saved([torch.zeros(2)]), "a list, not a table"),
-    "int-keys.pt": (saved({1: torch.zeros(2)}), "not by a word"),
+    "int-keys.pt": (saved({1: torch.zeros(2)}), "a key of int names a tensor"),
     "sparse.pt": (saved({"w": torch.eye(3).to_sparse()}), "sparse_coo"),
     "meta.pt": (saved({"w": torch.zeros(3, device="meta")}), "meta|cannot be built|would run"),
     "complex.pt": (saved({"w": torch.zeros(2, dtype=torch.complex64)}), "complex64"),
     "table-in-table.pt": (saved({"w": torch.zeros(2), "more": {"v": 1}}), "is a dict"),
+    "nested-tensor.pt": (nested_tensor(), "'w' is nested, not dense"),
+    "within-itself.pt": (within_itself(), "'model' is a dict, not a tensor"),
+    "14-tables-9-deep.pt": (tables_of_tables(), "'state_dict' is a dict, not a tensor"),
+    "tables-5000-deep.pt": (
+        program(b"\x80\x02" + (b"}X\x05\0\0\0model") * 5000 + b"}" + b"s" * 5000 + b"."),
+        "'model' is a dict, not a tensor",
+    ),
+    "long-key.pt": (
+        program(b"\x80\x02}(X\xa0\x86\x01\0" + b"a" * 100_000 + b"q\0" + b"h\0" * 8999 + b"t}s."),
+        "a key of tuple names a tensor",
+    ),
+    "shared.pt": (shared(), "the same numbers many times"),
     "only-numbers.pt": (saved({"epoch": 3}), "no tensor"),
     "nan.pt": (saved({"w": torch.tensor([float("nan")])}), "1 of 1 values"),
 }
@@ -223,6 +277,13 @@ def test_bad_file_is_refused_in_one_sentence(name, tmp_path):
     assert message.endswith(".")
     assert "\n" not in message
     assert len(message) < 300
+
+
+def test_each_table_beside_the_weights_is_asked_once(tmp_path):
+    (tmp_path / "x.pt").write_bytes(many_tables())
+    began = time.process_time()
+    assert list(read_state(tmp_path / "x.pt")) == ["w"]
+    assert time.process_time() - began < 2
 
 
 def test_legacy_format_is_refused(tmp_path):
