@@ -209,22 +209,6 @@ def twice(folder: Path) -> None:
     save_file(whole, str(folder / "model.safetensors"), {"format": "pt"})
 
 
-def four_bits(folder: Path, **facts: Any) -> None:
-    """A model one of whose matrices is packed by bitsandbytes, with other facts beside it."""
-    import torch
-
-    llama(folder)
-    state, key = load_file(str(folder / "model.safetensors")), "model.layers.0.mlp.up_proj.weight"
-    shape = list(state[key].shape)
-    told = json.dumps({"blocksize": 64, "shape": shape, **facts}).encode()
-    state |= {
-        key: torch.zeros(state[key].numel() // 2, 1, dtype=torch.uint8),
-        f"{key}.absmax": torch.ones(2), f"{key}.quant_map": torch.ones(16),
-        f"{key}.quant_state.bitsandbytes__nf4": torch.tensor(list(told), dtype=torch.uint8),
-    }  # fmt: skip
-    save_file(state, str(folder / "model.safetensors"), {"format": "pt"})
-
-
 def nested_array(deep: int) -> bytes:
     return b'{"text": ' + b"[" * deep + b"]" * deep + b"}\n"
 
@@ -235,17 +219,11 @@ LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% en
 def hostile() -> dict[str, Hostile]:
     """Every input by its name."""
     from tests.data.test_image_file import black, many_scans, png
-    from tests.models.test_checkpoint import shared, tables_of_tables
     from tests.models.test_torch_pickle import archive, called, nested
+    from tests.reliability.hostile_weights import hostile_weights
 
     found = {
         "tuples.pt": Hostile(lambda p: archive(p, nested(40)), state, "named tensors"),
-        "tables of tables.pt": Hostile(to_bytes(tables_of_tables), state, "not a tensor"),
-        "one storage.pt": Hostile(to_bytes(shared), state, "the same numbers many times"),
-        "blocks of 4 bits": Hostile(lambda p: four_bits(p, blocksize=2 * 10**8), model,
-                                    "not whole"),
-        "endless blocks of 4 bits": Hostile(lambda p: four_bits(p, blocksize=float("inf")), model,
-                                            "not whole"),
         "tensor of no bytes.pt": Hostile(
             lambda p: archive(p, called(b"torch\nTensor", 10**9)), state, "call torch.Tensor"
         ),
@@ -315,6 +293,7 @@ def hostile() -> dict[str, Hostile]:
         "letters.jsonl.gz": Hostile(
             to_bytes(lambda: gzip.compress(b'{"text": "' + bytes(2**27) + b'"}')), rows, "."),
     }  # fmt: skip
+    found |= hostile_weights()
     if os.name == "posix":
         found |= special()
     return found
