@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 MOST = 100  # characters of a name in a message
 LONGEST = 1000  # characters of a tensor's name, and so of a number in it: real ones have under 200
@@ -37,3 +39,9 @@ def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts layers.2 before layers.10, however many digits there are."""
     parts = re.split(r"0*([0-9]+)", name)  # text at even places, digits at odd ones
     return [(len(part), part) if odd % 2 else (-1, part) for odd, part in enumerate(parts)]
+
+
+def few(names: Iterable[str], most: int = 20) -> str:
+    """Names in a sentence: each cut, and no more than the first."""
+    some = [name if len(name) <= 40 else name[:39] + "…" for name in islice(names, most + 1)]
+    return ", ".join(some[:most]) + (" …" if len(some) > most else "")

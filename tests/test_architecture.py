@@ -146,6 +146,7 @@ ALLOWED = {
     "data": {
         "door",
         "apart",
+        "names",
         "time_limit",
         "atomic",
         "paths",

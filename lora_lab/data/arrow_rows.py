@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lora_lab.apart.client import ask
+from lora_lab.data.json_text import parsed
 from lora_lab.errors import DataError
 from lora_lab.progress import Report
 
@@ -56,7 +56,7 @@ def arrow_rows(path: Path, form: str, report: Report, name: str) -> Rows:
 def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
     """The names of the classes of each column of numbers, where the file tells them."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parsed((schema.metadata or {})[b"huggingface"])["info"]["features"]
         found = {
             column: about["names"]
             for column, about in features.items()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from lora_lab.data.chat import IMAGE, REASONING_KEYS, Chat, reasoning_of
+from lora_lab.data.json_text import parsed
 
 Messages = tuple[dict[str, Any], ...]
 # What is looked for by what it says, or says nothing by itself.
@@ -53,8 +54,8 @@ def _with_arguments(message: dict[str, Any], *, objects: bool) -> dict[str, Any]
     for call in message["tool_calls"]:
         arguments = call["function"]["arguments"]
         if objects and isinstance(arguments, str):
-            with suppress(ValueError, RecursionError):
-                arguments = json.loads(arguments)
+            with suppress(ValueError):
+                arguments = parsed(arguments)
         elif not objects and not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)
         calls.append({**call, "function": {**call["function"], "arguments": arguments}})

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import IO, Any
 
+from lora_lab.data.json_text import TooMuch, is_much
 from lora_lab.data.left_out import BadRow
 from lora_lab.errors import DataError
 
@@ -176,6 +177,9 @@ class _Text:
             try:
                 value, end = decoder.raw_decode(self._held, self._at)
             except json.JSONDecodeError as error:
+                if is_much(self._held[self._at :]):  # all of it is of this value
+                    where = f"row {self.row:,}: " if self.row else ""
+                    raise DataError(f"{where}{TooMuch()}") from None
                 if len(self._held) - self._at > LONGEST or not self._more(size):
                     raise self.wrong(error.msg) from None
             else:

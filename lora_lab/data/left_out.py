@@ -9,10 +9,14 @@ from typing import Protocol
 from lora_lab.errors import DataError
 
 NAMED = 5  # rows that a note names
+QUOTED = 300  # characters of a reason
 
 
 class BadRow(Exception):
-    """A row that does not say what its form needs, with the reason."""
+    """A row that does not say what its form needs, with the reason, which may quote the row."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason if len(reason) <= QUOTED else reason[: QUOTED - 1] + "…")
 
 
 class Numbered(Protocol):

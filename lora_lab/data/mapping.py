@@ -10,6 +10,7 @@ from lora_lab.data.rows import Table
 from lora_lab.data.targets import OBJECTIONS
 from lora_lab.data.values import from_text
 from lora_lab.errors import DataError
+from lora_lab.names import few
 from lora_lab.task_info import TASKS, TaskInfo
 
 FEEDBACK = {"true", "false", "1", "0", "1.0", "0.0"}  # on an answer, as tables write it
@@ -69,9 +70,9 @@ def map_columns(table: Table, task: str, requested: Iterable[tuple[str, str]] = 
     given, row = dict(requested), TASKS[task]
     for role, column in given.items():
         if role not in row.roles:
-            raise _unknown(table, f"There is no role {role!r}: {_words(row.roles)}")
+            raise _unknown(table, f"There is no role {role!r}: {few(row.roles)}")
         if column not in table.columns and not (row.answers and column in _entries(table)):
-            raise _unknown(table, f"There is no column {column!r}")
+            raise _unknown(table, f"There is no column {few([column])!r}")
     if row.answers:
         return _answered(table, row, given)
     if row.compares:
@@ -88,7 +89,7 @@ def unused(table: Table, mapping: Mapping) -> tuple[str, ...]:
     if not rest:
         return ()
     one = len(rest) == 1
-    return (f"{'column' if one else 'columns'} not used: {_words(rest)}",)
+    return (f"{'column' if one else 'columns'} not used: {few(rest)}",)
 
 
 def _said(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
@@ -141,8 +142,8 @@ def _predicted(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
             raise _unknown(table, f"It is not clear which column is the {role}")
     if reason := _objection(table, target, columns[target], target in given):
         others = [column for column in free() if column != columns["text"]]
-        better = f" {_words(others)} would do." if others else ""
-        raise _unknown(table, f"Column {columns[target]!r} {reason}.{better}")
+        better = f" {few(others)} would do." if others else ""
+        raise _unknown(table, f"Column {few([columns[target]])!r} {reason}.{better}")
     if columns["text"] == columns[target]:
         raise _unknown(table, f"Text and {target} are the same column")
     ((form, _),) = row.forms.items()
@@ -154,7 +155,7 @@ def _tagged(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
     ((form, (needed, _)),) = row.forms.items()
     columns = _columns(table, needed, given)
     if missing := [role for role in needed if role not in columns]:
-        raise _unknown(table, f"It is not clear which column is {_words(missing)}")
+        raise _unknown(table, f"It is not clear which column is {few(missing)}")
     return Mapping(form, tuple((role, columns[role]) for role in needed))
 
 
@@ -167,7 +168,7 @@ def _answered(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
             zip(needed, entries, strict=True)
         )  # WMT: {"translation": {"de": …, "en": …}}
     if missing := [role for role in needed if role not in columns]:
-        raise _unknown(table, f"It is not clear which column is {_words(missing)}")
+        raise _unknown(table, f"It is not clear which column is {few(missing)}")
     return Mapping(form, tuple((role, columns[role]) for role in row.roles if role in columns))
 
 
@@ -198,7 +199,7 @@ def _compared(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
         if free and role not in columns:
             columns[role] = free[0]
     if missing := [role for role in needed if role not in columns]:
-        raise _unknown(table, f"It is not clear which column is {_words(missing)}")
+        raise _unknown(table, f"It is not clear which column is {few(missing)}")
     answers = _values(table, columns["chosen"])
     if not any(isinstance(value, list) or _is_json_list(value) for value in answers):
         columns = {r: c for r, c in columns.items() if r in (*needed, "prompt") or r in given}
@@ -287,10 +288,5 @@ def _values(table: Table, column: str) -> list[Any]:
 
 def _unknown(table: Table, reason: str) -> DataError:
     return DataError(
-        f"{table.path.name}: {reason.rstrip('.')}. Its columns are: {_words(table.columns)}."
+        f"{table.path.name}: {reason.rstrip('.')}. Its columns are: {few(table.columns)}."
     )
-
-
-def _words(names: Iterable[str]) -> str:
-    shown = [name if len(name) <= 40 else name[:39] + "…" for name in names]
-    return ", ".join(shown[:20]) + (" …" if len(shown) > 20 else "")

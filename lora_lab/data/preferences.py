@@ -6,7 +6,6 @@ it does not matter where that ends: what both share counts the same on both side
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,6 +16,7 @@ from lora_lab.data.chat import ROLE_KEYS, SPEAKERS, read_chat
 from lora_lab.data.chat_template import ChatTemplate, ChatText
 from lora_lab.data.dialogue import Piece
 from lora_lab.data.encode import blocks, chat_template_of, encode_chats, quiet, vocabulary
+from lora_lab.data.json_text import parsed
 from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Row, Table
@@ -182,8 +182,8 @@ def messages_in(value: Any) -> list[Any] | None:
     """A list of messages, as it is or written as JSON; None for what is none."""
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
-            value = json.loads(value)
-        except (ValueError, RecursionError):
+            value = parsed(value)
+        except ValueError:
             return None
         if not value or not isinstance(value[0], dict):
             return None

@@ -7,7 +7,6 @@ files each time that they are gone through.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from bisect import bisect_right
@@ -20,11 +19,13 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from lora_lab.data.arrow_rows import arrow_rows
+from lora_lab.data.json_text import parsed
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.row_files import State, files_of, kind_of, of_training, opened, state_of
 from lora_lab.data.text_rows import text_rows
 from lora_lab.door import door
 from lora_lab.errors import DataError, system_reason
+from lora_lab.names import few
 from lora_lab.progress import Report, silent
 
 REPORTED = 20_000  # rows between two reports
@@ -42,6 +43,7 @@ NOT_DATA = (
     (b"\xff\xd8\xff", "an image. For images choose their folder, and image classification"),
 )
 SPLITS = ("train", "training")  # of a folder of a data set that are trained on
+SPLIT_LIST = 2**16  # bytes of the file that names them, which has a line of them
 
 Row = dict[str, Any]
 
@@ -149,14 +151,17 @@ def _training_split(path: Path) -> tuple[Path, list[str]]:
     try:
         if not (path / "dataset_dict.json").is_file():
             return path, []
-        splits = json.loads((path / "dataset_dict.json").read_bytes())["splits"]
-        names = [name for name in splits if isinstance(name, str) and (path / name).is_dir()]
+        with (path / "dataset_dict.json").open("rb") as file:
+            if len(data := file.read(SPLIT_LIST + 1)) > SPLIT_LIST:
+                raise DataError("its dataset_dict.json is too long for a list of splits")
+        splits = dict.fromkeys(n for n in parsed(data)["splits"] if isinstance(n, str))
+        names = [name for name in splits if (path / name).is_dir()]
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError("its dataset_dict.json cannot be read. Save the data set again") from None
     train = next((name for name in SPLITS if name in names), None)
     if train is None:
-        raise DataError(f"none of its splits ({', '.join(names)}) is called train. Choose one")
-    others = ", ".join(name for name in names if name != train)
+        raise DataError(f"none of its splits ({few(names)}) is called train. Choose one")
+    others = few(name for name in names if name != train)
     return path / train, [f"the split {train} is read, not {others}"] if others else []
 
 

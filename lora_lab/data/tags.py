@@ -6,7 +6,6 @@ word a token belongs to is read from its place in the characters.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lora_lab.data.encode import blocks, known_label, quiet, segments, vocabulary
+from lora_lab.data.json_text import parsed
 from lora_lab.data.left_out import BadRow, LeftOut
 from lora_lab.data.mapping import Mapping
 from lora_lab.data.rows import Table
@@ -124,8 +124,8 @@ def listed(value: Any) -> list[str]:
     if is_missing(value):
         raise BadRow("there are no tokens or no tags")
     if isinstance(value, str) and value.lstrip().startswith("["):
-        with suppress(ValueError, RecursionError):  # or it is a text that begins with a bracket
-            value = json.loads(value)
+        with suppress(ValueError):  # or it is a text that begins with a bracket
+            value = parsed(value)
     if isinstance(value, list | tuple):
         parts = [as_label(part) for part in value]
     else:

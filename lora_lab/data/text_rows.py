@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 import re
 from collections import deque
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from itertools import chain
 from typing import IO, Any, Literal
 
 from lora_lab.data.json_rows import LISTS, Open, is_rows, list_rows, object_rows, once
+from lora_lab.data.json_text import TooMuch, parsed
 from lora_lab.data.left_out import BadRow
 from lora_lab.errors import DataError
 
@@ -77,8 +77,8 @@ def shape_of(file: IO[bytes], kind: str) -> Shape:
 def _is_json_line(first: bytes, following: Iterator[bytes]) -> bool:
     """Whether a line is a JSON object by itself, and not one that holds all rows."""
     try:
-        found = json.loads(first)
-    except (ValueError, RecursionError):
+        found = parsed(first)
+    except ValueError:
         return False
     if not isinstance(found, dict):
         return False
@@ -148,10 +148,12 @@ def _json_lines(lines: Lines) -> Rows:
         if not line.strip():
             continue
         try:
-            row = json.loads(line, object_pairs_hook=once)
-        except (ValueError, RecursionError) as error:
-            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-            yield number, BadRow(f"not JSON ({reason[:80]})")
+            row = parsed(line, once)
+        except TooMuch as error:
+            yield number, BadRow(str(error))
+            continue
+        except ValueError as error:
+            yield number, BadRow(f"not JSON ({str(error)[:80]})")
             continue
         yield number, row if isinstance(row, dict) and row else BadRow("not a JSON object")
 

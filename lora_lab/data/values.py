@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import unicodedata
 from collections.abc import Iterable
@@ -11,6 +9,7 @@ from contextlib import suppress
 from decimal import Decimal
 from typing import Any
 
+from lora_lab.data.json_text import TooMuch, literal, parsed
 from lora_lab.data.left_out import BadRow
 
 
@@ -32,15 +31,15 @@ def from_text(text: str) -> Any:
     Raises ValueError for other text.
     """
     try:
-        return json.loads(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+        return parsed(text)
     except ValueError as error:
-        if not text.lstrip().startswith(("[", "{")):
+        if isinstance(error, TooMuch) or not text.lstrip().startswith(("[", "{")):
             raise
         try:
-            return ast.literal_eval(text.strip())  # literals alone: nothing is executed
-        except (ValueError, SyntaxError, MemoryError, RecursionError):
+            return literal(text)
+        except TooMuch:
+            raise
+        except ValueError:
             raise error from None
 
 

@@ -13,6 +13,7 @@ from pyarrow import parquet
 from lora_lab.data import json_rows, row_files, text_rows
 from lora_lab.data.rows import read_table
 from lora_lab.errors import DataError
+from tests.spent import processor_seconds
 
 ROWS = [{"text": "a film", "label": "good"}, {"text": "ü, or\nnot", "label": "bad"}]
 
@@ -233,6 +234,59 @@ def test_a_data_set_saved_with_splits_is_its_training_split(tmp_path):
     table = read_table(tmp_path)
     assert rows_of(table) == ROWS
     assert table.notes == ("the split train is read, not test",)
+
+
+def sparse(path):
+    with path.open("wb") as file:
+        file.truncate(2**32)
+
+
+LISTS_OF_SPLITS = {
+    "nested deep": (lambda p: p.write_text("[" * 50_000), "cannot be read"),
+    "nested deep within": (lambda p: p.write_text('{"splits": [' + "[" * 50_000), "cannot be read"),
+    "four gigabytes": (sparse, "too long for a list of splits"),
+    "a million": (lambda p: p.write_text(json.dumps({"splits": ["x"] * 10**6})), "too long"),
+    "one many times": (lambda p: p.write_text(json.dumps({"splits": ["x"] * 9_000})),
+                       r"none of its splits \(x\) is called train"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTS_OF_SPLITS)
+def test_a_list_of_splits_that_is_none_is_refused_in_a_line(tmp_path, name):
+    write, words = LISTS_OF_SPLITS[name]
+    write(tmp_path / "dataset_dict.json")
+    (tmp_path / "x").mkdir()
+    began = processor_seconds()
+    with pytest.raises(DataError, match=words) as refused:
+        read_table(tmp_path)
+    assert len(str(refused.value)) < 200
+    assert processor_seconds() - began < 1
+
+
+@pytest.mark.parametrize("about", [b"[" * 200_000, b"{}", b"null", b"\xff"])
+def test_what_is_kept_beside_an_arrow_file_may_be_anything(tmp_path, about):
+    table = pa.table({"text": ["a"]}).replace_schema_metadata({b"huggingface": about})
+    with pa.ipc.new_file(str(tmp_path / "x.arrow"), table.schema) as file:
+        file.write_table(table)
+    assert rows_of(read_table(tmp_path / "x.arrow")) == [{"text": "a"}]
+
+
+@pytest.mark.parametrize("name", ["x.jsonl", "x.json", "list.json"])
+def test_a_row_of_more_values_than_a_row_has_is_named(tmp_path, name):
+    row = '{"text": "b", "x": [[' + "[]," * 4_000_000 + "0]]}"
+    lists = name == "list.json"
+    whole = '[{"text": "a"}, ' + row + "]" if lists else '{"text": "a"}\n' + row + "\n"
+    (tmp_path / name).write_text(whole)
+    with pytest.raises(DataError, match=r"(row|line) 2: it holds over 2,097,152 values"):
+        read_table(tmp_path / name)
+    if not lists:
+        assert rows_of(read_table(tmp_path / name, skip_bad=True)) == [{"text": "a"}]
+
+
+def test_many_rows_of_a_list_are_not_one(tmp_path):
+    row = {"text": "a", "x": [[0.5, 1]] * 100_000}
+    (tmp_path / "x.json").write_text(json.dumps([row] * 6))
+    assert len(read_table(tmp_path / "x.json").rows) == 6
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow"])

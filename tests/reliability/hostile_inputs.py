@@ -69,6 +69,12 @@ def rows(path: Path) -> Any:
     return read_table(path)
 
 
+def chats(path: Path) -> Any:
+    from tests.reliability.fuzz_data_forms import read_rows
+
+    return read_rows(path)
+
+
 def matrix(path: Path) -> Any:
     from lora_lab.data.matrix import read_matrix
 
@@ -213,6 +219,26 @@ def nested_array(deep: int) -> bytes:
     return b'{"text": ' + b"[" * deep + b"]" * deep + b"}\n"
 
 
+def splits(folder: Path, said: bytes, size: int = 0) -> None:
+    """A data set that was saved with splits, by what it says they are."""
+    folder.mkdir()
+    with (folder / "dataset_dict.json").open("wb") as file:
+        file.write(said)
+        file.truncate(max(len(said), size))
+
+
+def beside(path: Path, said: bytes) -> None:
+    """An Arrow file of one row, with what `datasets` keeps beside it."""
+    table = pa.table({"text": ["a"]}).replace_schema_metadata({b"huggingface": said})
+    with pa.ipc.new_file(str(path), table.schema) as file:
+        file.write_table(table)
+
+
+def cell(text: str) -> Callable[[Path], Any]:
+    """A chat whose messages are this text."""
+    return to_bytes(lambda: json.dumps({"messages": text}).encode() + b"\n")
+
+
 LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 
 
@@ -289,6 +315,20 @@ def hostile() -> dict[str, Hostile]:
         "targets": Hostile(lambda p: peft(p, target_modules="(a+)+$"), adapter, "."),
         "excluded": Hostile(lambda p: peft(p, exclude_modules="(.*)*z"), adapter, ""),
         "deep.jsonl": Hostile(to_bytes(nested_array(10**6)), rows, "nested|not valid|deep"),
+        "lists.jsonl": Hostile(
+            to_bytes(lambda: b'{"text": "a", "x": [' + b"[]," * 4_000_000 + b"[]]}"), rows,
+            "over 2,097,152 values"),
+        "lists in a cell.jsonl": Hostile(cell("[" + "[]," * 4_000_000 + "[]]"), chats,
+                                         "over 2,097,152 values"),
+        "a list of Python.jsonl": Hostile(cell("[" + "1," * 2_000_000 + "'']"), chats,
+                                          "write it as JSON"),
+        "splits nested in a folder": Hostile(lambda p: splits(p, b"[" * 200_000), rows,
+                                             "dataset_dict.json"),
+        "splits of gigabytes in a folder": Hostile(lambda p: splits(p, b"{}", 2**32), rows,
+                                                   "too long for a list of splits"),
+        "a million splits in a folder": Hostile(
+            lambda p: splits(p, json.dumps({"splits": ["x"] * 10**6}).encode()), rows, "too long"),
+        "classes nested.arrow": Hostile(lambda p: beside(p, b"[" * 200_000), rows, ""),
         "one line.jsonl": Hostile(to_bytes(b'{"text": "' + b"a" * 2**26), rows, "."),
         "letters.jsonl.gz": Hostile(
             to_bytes(lambda: gzip.compress(b'{"text": "' + bytes(2**27) + b'"}')), rows, "."),
