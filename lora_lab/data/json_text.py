@@ -26,7 +26,7 @@ class TooMuch(ValueError):
     """A text that names more values than are read of one row."""
 
     def __init__(self, said: str = "") -> None:
-        super().__init__(said or f"it holds over {VALUES:,} values, too many for one row")
+        super().__init__(said or f"over {VALUES:,} values, too many for one row")
 
 
 def parsed(text: str | bytes, hook: Callable[[list[tuple[str, Any]]], Any] | None = None) -> Any:
@@ -62,7 +62,7 @@ def literal(text: str) -> Any:
     words = islice(WORD.finditer(bare), WORDS + 1)
     for place, word in enumerate(words):
         if place == WORDS:
-            raise TooMuch(f"it has over {WORDS:,} words as Python writes it; write it as JSON")
+            raise TooMuch(f"over {WORDS:,} words as Python writes it: write it as JSON")
         if word[1]:
             raise ValueError("no literal")
     try:

@@ -318,9 +318,9 @@ def hostile() -> dict[str, Hostile]:
         "lists.jsonl": Hostile(
             to_bytes(lambda: b'{"text": "a", "x": [' + b"[]," * 4_000_000 + b"[]]}"), rows,
             "over 2,097,152 values"),
-        "lists in a cell.jsonl": Hostile(cell("[" + "[]," * 4_000_000 + "[]]"), chats,
+        "lists in a cell.jsonl": Hostile(cell('[{"a": [' + "[]," * 4_000_000 + "[]]}]"), chats,
                                          "over 2,097,152 values"),
-        "a list of Python.jsonl": Hostile(cell("[" + "1," * 2_000_000 + "'']"), chats,
+        "a list of Python.jsonl": Hostile(cell("[{'a': [" + "1," * 2_000_000 + "'']}]"), chats,
                                           "write it as JSON"),
         "splits nested in a folder": Hostile(lambda p: splits(p, b"[" * 200_000), rows,
                                              "dataset_dict.json"),
