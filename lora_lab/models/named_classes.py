@@ -9,6 +9,7 @@ their settings, what asks for neither.
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from lora_lab.errors import CheckpointError
@@ -32,6 +33,19 @@ CUTTERS = {
     "mecab_option": (), "sudachi_config_path": (), "sudachi_resource_dir": (),
     "sudachi_dict_type": ("small", "core", "full"),
 }  # fmt: skip
+TAKE_OUT = "Take the line out of the file, or choose another model."
+# What the library hands a tokenizer of the folder's files, and would take of its settings as well;
+# what of it says nothing else. Empty ones are written by older versions of it.
+OWN_FILES = {
+    "fast_tokenizer_files": (["tokenizer.json"],),
+    **dict.fromkeys(("vocab", "merges", "tokenizer_object", "init_inputs", "gguf_file"), ()),
+}  # fmt: skip
+OPENED = ("_file", "_spm")  # ends of what names a file
+# Numbers up to which something may be made: made-up words, of which models have some hundred, and
+# the letters of a word. Others are lengths, ids or pixels, of which nothing is made beforehand.
+MOST_COUNTED = 10_000
+MAY_BE_LARGE = ("max_length", "max_len", "vocab_size", "max_position", "sampling_rate", "pixels",
+                "edge", "seed")  # fmt: skip
 CUTTERS_OWN = ("mecab_kwargs", "sudachi_kwargs", "jumanpp_kwargs")
 
 
@@ -60,8 +74,48 @@ def _is_another(name: str) -> bool:
     return hasattr(transformers, name)
 
 
-def check_cutters(settings: dict[str, Any], where: str) -> None:
-    """Raise CheckpointError for a tokenizer that would load or start something by its settings."""
+def check_settings(settings: dict[str, Any], where: str) -> None:
+    """Raise CheckpointError for a tokenizer that would load or start something by its settings, or
+    make as many words as they count."""
+    for key, value in settings.items():
+        if key in OWN_FILES and value and value not in OWN_FILES[key]:
+            raise CheckpointError(
+                f"{where}: {key} is {shown(value)}, of which the tokenizer would be made in the "
+                f"place of the folder's own files. {TAKE_OUT}"
+            )
+        if key.endswith(OPENED) and isinstance(value, str) and _is_file(value):
+            raise CheckpointError(
+                f"{where}: {key} is {shown(value)}, a file of this machine, which is not opened "
+                f"for it. {TAKE_OUT}"
+            )
+    check_counts(settings, where)
+    _check_cutters(settings, where)
+
+
+def check_counts(value: Any, where: str, key: str = "") -> None:
+    """Raise CheckpointError for a number in settings that no tokenizer or processor counts to."""
+    if isinstance(value, dict | list):
+        named = value.items() if isinstance(value, dict) else [(key, inner) for inner in value]
+        for name, inner in named:
+            check_counts(inner, where, name)
+    elif isinstance(value, int | float) and abs(value) > MOST_COUNTED and not _may_be_large(key):
+        raise CheckpointError(
+            f"{where}: {ascii(key)[1:-1][:60]} is {value:,}, far more than any has. {TAKE_OUT}"
+        )
+
+
+def _may_be_large(key: str) -> bool:
+    return key.endswith("_id") or any(part in key for part in MAY_BE_LARGE)
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def _check_cutters(settings: dict[str, Any], where: str) -> None:
     asked = dict(settings)
     for key in CUTTERS_OWN:
         inner = settings.get(key) or {}
@@ -72,7 +126,7 @@ def check_cutters(settings: dict[str, Any], where: str) -> None:
         if (value := asked.get(key)) is not None and value not in allowed:
             raise CheckpointError(
                 f"{where}: {key} is {shown(value)}, which could load or start something of its "
-                "author's. Take the line out of the file, or choose another model."
+                f"author's. {TAKE_OUT}"
             )
 
 

@@ -16,6 +16,8 @@ LARGEST = 32 * 2**20  # bytes
 AGAIN = " Download it again."
 DEEPEST = 100  # levels; what follows goes down by recursion
 DIGITS = 40  # of a whole number: tokenizers say 10³⁰ for "no limit"
+PARTS = (b"[", b"{", b",")  # each of which may be a value
+MOST_PARTS = 2**22  # a header of a hundred thousand tensors has a million
 HALF = re.compile("[\ud800-\udfff]")  # of a pair that stands for one character
 
 
@@ -53,9 +55,7 @@ def parse_json(
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         table = dict(pairs)
-        if len(table) < len(pairs):
-            left = iter(table)  # in the order in which the names come first
-            twice = next(name for name, _ in pairs if name != next(left, None))
+        if (twice := given_twice(pairs, table)) is not None:
             raise error(f"{where}: {shown(twice)} is given twice.{advice}")
         return table
 
@@ -74,6 +74,7 @@ def parse_json(
             raise error(f"{where}: {shown(digits)} is not a number that can be used.{advice}")
         return value
 
+    check_parts(data, MOST_PARTS, where, error, advice)
     try:
         text = data.decode("utf-8")
         value = json.loads(text, object_pairs_hook=unique, parse_constant=constant,
@@ -89,6 +90,26 @@ def parse_json(
     if "\\ud" in text.lower() and HALF.search(json.dumps(value, ensure_ascii=False)):
         raise error(f"{where}: half a character, as \\ud83d, is in one of its texts.{advice}")
     return value
+
+
+def given_twice(pairs: list[tuple[str, Any]], table: dict[str, Any]) -> str | None:
+    """The first name that comes again in `pairs`, of which `table` was made; None where none does.
+
+    One pass: the table has its names in the order in which they come first.
+    """
+    if len(table) == len(pairs):
+        return None
+    left = iter(table)
+    return next(name for name, _ in pairs if name != next(left, None))
+
+
+def check_parts(
+    data: bytes, most: int, where: str, error: type[LabError], advice: str = AGAIN
+) -> None:
+    """Raise `error` for more values in `data` than `most`: an empty list takes thirty times the
+    bytes that it is written in, and all of them are made in one call that holds Python."""
+    if len(data) > most and (parts := sum(map(data.count, PARTS))) > most:
+        raise error(f"{where}: {parts:,} values are too many for it.{advice}")
 
 
 def _check_levels(value: Any, where: str, error: type[LabError], advice: str) -> None:

@@ -11,15 +11,10 @@ from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
-from lora_lab.models.named_classes import check_alone, check_classes, check_cutters
+from lora_lab.models.named_classes import check_alone, check_classes, check_settings
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_guard import (
-    PIECES,
-    check_files,
-    check_tokens,
-    guarded,
-    made_in_time,
-)
+from lora_lab.models.tokenizer_guard import guarded, made_in_time
+from lora_lab.models.tokenizer_texts import CONFIG, MAP, PIECES, check_files, check_tokens
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", *PIECES)
 
@@ -46,19 +41,11 @@ def open_tokenizer(path: str | Path) -> Any:
         header = header_of(check_gguf(path))
         size = path.stat().st_size
         path, beside = path.parent, {"gguf_file": path.name}
-        _settings(path)  # the library reads what lies beside it as well
+        check_tokenizer(path, size)  # the library reads what lies beside it as well
     else:
         read_config(path)
         size = check_files(path)
-        with made_in_time(size):
-            check_tokens(path)
-        settings = _settings(path)
-        if settings.get("auto_map"):
-            raise CheckpointError(
-                f"{path.name}: its tokenizer asks for code of its author to be run, which is not "
-                "done. Choose a model with a tokenizer.json."
-            )
-        named = settings.get("tokenizer_class")
+        named = check_tokenizer(path, size).get("tokenizer_class")
         if not any((path / name).is_file() for name in TOKENIZERS) and not _needs_no_file(named):
             raise CheckpointError(
                 f"{path.name} has no tokenizer (tokenizer.json), so text cannot be turned into "
@@ -91,13 +78,25 @@ def open_tokenizer(path: str | Path) -> Any:
             ) from error
 
 
-def _settings(folder: Path) -> dict[str, Any]:
-    """What a folder says of its tokenizer; raises CheckpointError where that opens other things."""
-    path, where = folder / "tokenizer_config.json", f"{folder.name}: tokenizer_config.json"
-    settings = read_json(path) if path.exists() else {}
-    check_classes(settings, where)
-    check_cutters(settings, where)
-    return settings
+def check_tokenizer(folder: Path, size: int) -> dict[str, Any]:
+    """What a folder says of its tokenizer, whose files have `size` bytes.
+
+    Raises CheckpointError where that opens or runs other things, or would have no end.
+    """
+    with made_in_time(size):
+        check_tokens(folder)
+        found: dict[str, Any] = {}
+        for name in (MAP, CONFIG):  # the library takes any setting out of either
+            settings = read_json(folder / name) if (folder / name).exists() else {}
+            check_classes(settings, f"{folder.name}: {name}")
+            check_settings(settings, f"{folder.name}: {name}")
+            found |= settings
+    if found.get("auto_map"):
+        raise CheckpointError(
+            f"{folder.name}: its tokenizer asks for code of its author to be run, which is not "
+            "done. Choose a model with a tokenizer.json."
+        )
+    return found
 
 
 def _sentencepiece(path: Path) -> list[str]:

@@ -234,7 +234,7 @@ def _remove_tokenizer(folder):
 
 TOKENIZERS = {
     "missing": (_remove_tokenizer, "has no tokenizer"),
-    "broken": (lambda f: (f / "tokenizer.json").write_text("{"), "cannot be read"),
+    "broken": (lambda f: (f / "tokenizer.json").write_text("{"), "not valid JSON"),
     "code": (
         lambda f: (f / "tokenizer_config.json").write_text(
             '{"auto_map": {"AutoTokenizer": "x.Y"}}'

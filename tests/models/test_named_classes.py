@@ -10,7 +10,7 @@ from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 
 from lora_lab.errors import CheckpointError, DataError
 from lora_lab.models.image_rules import open_image_rules
-from lora_lab.models.named_classes import check_alone, check_classes, check_cutters
+from lora_lab.models.named_classes import check_alone, check_classes, check_settings
 from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import save
 
@@ -84,12 +84,12 @@ def test_all_that_the_library_has_of_a_kind_may_be_named(key, table):
 )
 def test_nothing_is_loaded_or_started_to_cut_words(settings):
     with pytest.raises(CheckpointError, match=r"x: \w+ is .*"):
-        check_cutters(settings, "x")
+        check_settings(settings, "x")
 
 
 def test_usual_ways_to_cut_words_are_let_through():
     usual = {"word_tokenizer_type": "mecab", "mecab_kwargs": {"mecab_dic": "unidic_lite"}}
-    check_cutters({**usual, "sudachi_kwargs": None}, "x")
+    check_settings({**usual, "sudachi_kwargs": None}, "x")
 
 
 def test_one_that_starts_another_program_is_refused():

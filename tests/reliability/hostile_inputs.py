@@ -20,6 +20,7 @@ from pyarrow import parquet
 from safetensors.torch import load_file, save_file
 
 from tests.models.tiny import save
+from tests.reliability.hostile_tokenizers import tokenizers
 
 
 class Hostile(NamedTuple):
@@ -334,6 +335,7 @@ def hostile() -> dict[str, Hostile]:
             to_bytes(lambda: gzip.compress(b'{"text": "' + bytes(2**27) + b'"}')), rows, "."),
     }  # fmt: skip
     found |= hostile_weights()
+    found |= {name: Hostile(how, words, said) for name, (how, said) in tokenizers().items()}
     if os.name == "posix":
         found |= special()
     return found
