@@ -285,8 +285,8 @@ class RunConfig(Frozen):
     @classmethod
     def _is_text(cls, value: Any) -> Any:
         """A name in another encoding holds halves of characters, and a run could not keep it."""
-        if not all(is_text(part) for part in _texts(value)):
-            raise ValueError("must be text in UTF-8; rename the file or the column")
+        if not all(is_text(part) and "\0" not in part for part in _texts(value)):
+            raise ValueError("must be text in UTF-8, without NUL; rename the file or the column")
         return value
 
     @field_validator("columns")

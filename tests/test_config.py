@@ -92,7 +92,7 @@ def test_names_of_presets(name):
 @pytest.mark.parametrize(
     ("field", "value"),
     [("model", "m\udcff"), ("data", "d\udcff.csv"), ("columns", (("text", "a\ud83d"),)),
-     ("source_prefix", "\ud83d"), ("prompts", ("a", "\ud83d"))],
+     ("source_prefix", "\ud83d"), ("adapter", "a\0b"), ("prompts", ("a", "\ud83d"))],
 )  # fmt: skip
 def test_what_is_no_text_could_not_be_kept(field, value):
     with pytest.raises(ConfigError, match=f"{field} must be text in UTF-8"):

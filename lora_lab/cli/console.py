@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, NoReturn, TextIO
@@ -21,9 +22,12 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from lora_lab import paths
+from lora_lab.atomic import write_file
 from lora_lab.errors import Interrupted, LabError, system_reason
 from lora_lab.names import legible
 
+FAULT = "fault.txt"  # among the user's data
 LINES = 10.0  # seconds between two lines where no terminal can renew one
 
 
@@ -127,16 +131,33 @@ def one_line() -> Iterator[Callable[[str], None]]:
 def plain_errors() -> Iterator[None]:
     """What the user can mend is one clear line and exit code 1, never a traceback.
 
-    What a signal ended has the shells' code for that, 128 and its number.
+    What a signal ended has the shells' code for that, 128 and its number. A fault of the lab's own
+    is told in one line as well; where it lies stands in a file.
     """
     try:
         yield
+    except (typer.Exit, typer.Abort, typer.BadParameter):
+        raise
     except Interrupted as error:
         fail(str(error), 128 + error.number)
     except LabError as error:
         fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted", 128 + signal.SIGINT)
+    except Exception as error:  # noqa: BLE001 - nobody is left to answer it
+        where = _written_down(traceback.format_exc())
+        fail(f"this is a fault of LoRA Lab: {type(error).__name__}: {str(error)[:500]}. {where}")
+
+
+def _written_down(details: str) -> str:
+    """Keep where a fault lies for whoever is asked about it; says where that is."""
+    target = paths.user_data() / FAULT
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_file(target, details.encode("utf-8", "backslashreplace"))
+    except (OSError, LabError):
+        return f"Please report it with this:\n{details}"
+    return f"Please report it with the details in {target}."
 
 
 def settle_streams() -> None:

@@ -230,6 +230,8 @@ def _write(target: Path, text: str, overwrite: bool) -> None:
 
 
 def _may_be_written(target: Path, overwrite: bool) -> None:
+    if not target.name:
+        raise LabError(f"{str(target)!r} names no file. Give --out a name.")
     if target.exists() and not overwrite:
         raise LabError(f"{target} exists already. Choose another name, or use --overwrite.")
 

@@ -7,7 +7,7 @@ address, a message or a file, and to no other host, since redirections and proxi
 from __future__ import annotations
 
 import json
-import math
+import re
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -26,7 +26,11 @@ from lora_lab.time_limit import limited
 API = "4"  # version of the Jobs API that is spoken here
 PATIENCE, WHOLE = 30.0, 300.0  # seconds for a part of an answer, and for all of it
 LATE = (1.0, 2.0, 4.0, 8.0)  # seconds between submissions of a job that was not begun
-LARGEST = 2**26  # bytes of one answer; the log comes whole each time
+LARGEST = 2**26  # bytes of a log, which comes whole each time
+SMALL = 2**20  # bytes of any other answer
+WORK = 5.0  # seconds of processor time for an answer; a log of LARGEST takes a tenth of one
+PIECE = 2**16  # bytes that are read at a time
+LOG = re.compile(rb'\s*\{\s*"logs"\s*:\s*(".*")\s*\}\s*', re.DOTALL)
 SUCCEEDED = "SUCCEEDED"
 ENDED = (SUCCEEDED, "FAILED", "STOPPED")
 
@@ -41,13 +45,13 @@ class UnreachableError(LabError):
 
 class _TooSlow(LabError):
     def __init__(self) -> None:
-        super().__init__(f"its answer is not whole after {WHOLE:g} seconds")
+        super().__init__(f"its answer is not whole after {WHOLE:g} seconds, {WORK:g} of them work")
 
 
 @contextmanager
 def _in_time() -> Iterator[None]:
-    """An answer whose bytes come one by one would never end."""
-    with limited(math.inf, _TooSlow) as work:
+    """An answer whose bytes come one by one would never end, nor one of empty pieces."""
+    with limited(WORK, _TooSlow) as work:
         work.end_in(WHOLE)
         yield
 
@@ -66,13 +70,14 @@ class Job:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirection would take the token to wherever it points."""
+    """A redirection would take the token to wherever it points; that is not even looked at."""
 
-    def redirect_request(
-        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str,
-        headers: HTTPMessage, newurl: str,
-    ) -> None:  # fmt: skip
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 class Cluster:
@@ -151,15 +156,17 @@ class Cluster:
 
     def log(self, id: str) -> str:
         """All that the job has written so far."""
-        found = self._ask("GET", f"/api/jobs/{quote(id, safe='')}/logs")
-        text = found.get("logs") if isinstance(found, dict) else None
-        if not isinstance(text, str):
+        found = self._ask("GET", f"/api/jobs/{quote(id, safe='')}/logs", log=True)
+        if not isinstance(found, str):
             raise self._no_head("it sends no log")
-        return text
+        return found
 
     # -- HTTP --------------------------------------------------------------------------------
 
-    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+    def _ask(self, method: str, path: str, body: Any = None, log: bool = False) -> Any:
+        """What is answered; of a `log` its text alone, since any other JSON might be of 22 million
+        lists, which take gigabytes and seconds of Python's lock."""
+        most = LARGEST if log else SMALL
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
         data = None
         if body is not None:
@@ -170,22 +177,28 @@ class Cluster:
         )
         try:
             with _in_time(), self._opener.open(request, timeout=PATIENCE) as answer:
-                raw, kind = answer.read(LARGEST + 1), answer.headers.get_content_type()
-                broken = bool(answer.length) and len(raw) <= LARGEST
+                raw, kind = bytearray(), answer.headers.get_content_type()
+                while len(raw) <= most and (piece := answer.read1(PIECE)):
+                    raw += piece
+                broken = bool(answer.length) and len(raw) <= most
         except HTTPError as error:
             raise self._refused(error, path) from None
         except URLError as error:
             raise self._unreachable(error.reason) from None
         except (RemoteDisconnected, IncompleteRead):  # a tunnel without a head does so as well
             broken = True
-        except HTTPException as error:
+        except (HTTPException, ValueError) as error:  # the latter of a length below zero
             raise self._no_head(f"it speaks no HTTP ({type(error).__name__})") from None
         except (OSError, _TooSlow) as error:
             raise self._unreachable(error) from None
         if broken:
             raise self._unreachable("the connection was closed before the answer was whole")
-        if len(raw) > LARGEST:
-            raise self._no_head(f"it sends more than {LARGEST:,} bytes")
+        if len(raw) > most:
+            raise self._no_head(f"it sends more than {most:,} bytes")
+        if log and (found := LOG.fullmatch(raw)) is not None:
+            raw = bytearray(found[1])
+        elif log:
+            return None
         try:
             return json.loads(raw)
         except (ValueError, RecursionError):

@@ -36,6 +36,7 @@ from lora_lab.runs.listing import (
 )
 from lora_lab.runs.own_files import open_own, plain_json, read_own
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, Item, Queue, new_folder, reached
+from lora_lab.runs.row_shape import flaw, known
 
 
 class Mirror:
@@ -109,7 +110,7 @@ class Mirror:
             run = self._runs[item.id] = _Run(item, str(facts.get("run")), self._where)
             self._queue.note(item.id, state=RUNNING, run=str(run.path), message="")
         if isinstance(rows := facts.get("rows"), list):
-            run.add([row for row in rows if isinstance(row, dict)])
+            run.add([row for row in rows if _is_sound(row)])
         if "state" in facts:
             self._ended(item, run, facts)
 
@@ -139,6 +140,8 @@ class Mirror:
         """Whether the cluster's folder can be seen from this machine: it holds our very order."""
         from lora_lab.cluster.order import Order
 
+        if self.place.replace("\\", "/").startswith("//"):  # where Windows would ask that server
+            return False
         try:
             order = Order.read(read_own(Path(self.place) / ORDER).decode())
         except (OSError, LabError, ValueError):
@@ -263,6 +266,19 @@ def _unnoted(run: Path, name: str) -> bool:
     """Whether nobody has named the run otherwise, or noted anything; raises LabError."""
     known = summary_of(run)
     return known.label in ("", name) and not known.note
+
+
+def _is_sound(row: Any) -> bool:
+    """Whether a row is as the lab writes them, with steps that a queue and a run can hold.
+
+    What a newer lab there writes besides goes into the file, and nothing is made of it.
+    """
+    if not isinstance(row, dict):
+        return False
+    steps = (row.get(name) for name in ("step", "goal"))
+    return all(step is None or (type(step) is int and 0 <= step < 2**53) for step in steps) and (
+        not known(row) or not flaw(row)
+    )
 
 
 def _number(value: object, otherwise: float) -> float:

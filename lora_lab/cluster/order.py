@@ -18,11 +18,12 @@ from lora_lab import paths
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.names import shown
-from lora_lab.runs.own_files import Door
+from lora_lab.runs.own_files import Door, plain_json
 from lora_lab.runs.own_files import checked as door
 
 VARIABLE = "LORA_LAB_ORDER"  # of the job's environment
 MOST = 100_000  # bytes of it: the system lets no variable be much longer
+GROWN = 2**24  # bytes of it unpacked; a thousand runs are 2 MB
 ID = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$"
 Name = Annotated[str, Field(pattern=ID)]
 
@@ -71,7 +72,7 @@ class Order:
         """What was written; raises LabError."""
         where = Path(VARIABLE)
         try:
-            table = json.loads(zlib.decompress(_bytes(text)))
+            table = plain_json(_inflated(_bytes(text)))
             table["runs"] = [tuple(run) for run in table["runs"]]
         except (ValueError, TypeError, KeyError, zlib.error) as error:
             raise LabError(f"{VARIABLE} holds no order of the lab: {error}.") from error
@@ -80,6 +81,15 @@ class Order:
             (name, checked(RunConfig, c, f"{VARIABLE}: {name}")) for name, c in stored.runs
         )
         return cls(stored.id, runs, stored.storage, stored.cpus, stored.version)
+
+
+def _inflated(data: bytes) -> bytes:
+    """No more of it than an order has; raises ValueError for what grows without end."""
+    stream = zlib.decompressobj()
+    found = stream.decompress(data, GROWN)
+    if stream.unconsumed_tail:
+        raise ValueError(f"it grows to over {GROWN:,} bytes")
+    return found + stream.flush()
 
 
 def _bytes(text: str) -> bytes:

@@ -13,6 +13,7 @@ from lora_lab.errors import DataError
 
 WHOLE = 256 * 2**20  # bytes of a file that are hashed; a larger one goes by size and date
 CHUNK = 2**20
+NAMES = "utf-8", "surrogatepass"  # a name in another encoding holds halves of characters
 
 
 def data_fingerprint(path: str | None, rows: bool = False) -> str:
@@ -28,11 +29,11 @@ def data_fingerprint(path: str | None, rows: bool = False) -> str:
         place = Path(path)
         if rows and (read := _read_of_splits(place)):
             for file in read:
-                digest.update(f"read: {file.name}\0{file.stat().st_size}\0".encode())
+                digest.update(f"read: {file.name}\0{file.stat().st_size}\0".encode(*NAMES))
             return digest.hexdigest()
         if not place.exists() and glob.has_magic(path):  # a pattern: its files, one by one
             for file in sorted(glob.glob(path)):
-                digest.update(f"{Path(file).name}\0{data_fingerprint(file)}\0".encode())
+                digest.update(f"{Path(file).name}\0{data_fingerprint(file)}\0".encode(*NAMES))
             return digest.hexdigest()
         if place.is_dir():
             for folder, folders, names in os.walk(place):
@@ -40,7 +41,7 @@ def data_fingerprint(path: str | None, rows: bool = False) -> str:
                 for name in sorted(names):
                     file = Path(folder) / name
                     about = f"{file.relative_to(place).as_posix()}\0{file.stat().st_size}\0"
-                    digest.update(about.encode("utf-8", "surrogatepass"))
+                    digest.update(about.encode(*NAMES))
             return digest.hexdigest()
         status = place.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would block, a device would never end
@@ -50,7 +51,7 @@ def data_fingerprint(path: str | None, rows: bool = False) -> str:
         with place.open("rb") as file:
             while part := file.read(CHUNK):
                 digest.update(part)
-    except OSError:
+    except (OSError, ValueError):  # the latter of a NUL in its name
         return ""
     return digest.hexdigest()
 

@@ -77,7 +77,7 @@ def _is_fresh(path: Path) -> bool:
 
 def _is_alive(mark: Path) -> bool:
     """Whether the process that is named there lives; it may have failed to start."""
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, OverflowError):  # no process has a number of 25 digits
         os.kill(max(1, int(read_own(mark))), 0)
         return True
     return False

@@ -260,6 +260,11 @@ def _trimmed(
     dtype = torch.promote_types(torch.float32, first.lora_A.dtype)
     generator = torch.Generator().manual_seed(layer_seed(trim.seed, name))
     M = DENSE[method]([(x.delta_weight().to(dtype), w) for x, w in terms], trim, generator)
+    if not M.isfinite().all():
+        raise AdapterError(
+            f"{name}: by this method, with these weights and density, its ΔW is not finite. Take a "
+            "larger density or smaller weights."
+        )
     U, sigma, Vh = torch.linalg.svd(M.double(), full_matrices=False)
     kept = min(rank or sum(x.rank for x, _ in terms), max(1, numerical_rank(sigma)))
     root, total = sigma[:kept].sqrt(), float(sigma.square().sum())

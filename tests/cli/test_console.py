@@ -36,6 +36,19 @@ def test_no_text_steers_a_terminal(capsys):
     assert "evil" in said.err
 
 
+@pytest.mark.parametrize("place", ["home", "/proc/none"])
+def test_a_fault_of_the_lab_is_one_line_and_where_it_lies_is_kept(tmp_path, monkeypatch, place):
+    home = tmp_path / place
+    monkeypatch.setenv("LORA_LAB_HOME", str(home))
+    monkeypatch.setattr("lora_lab.runs.listing.list_runs", lambda parent: {}["no such"])
+    done = CliRunner().invoke(app, ["runs"])
+    assert done.exit_code == 1
+    assert done.stderr.startswith("lora-lab: this is a fault of LoRA Lab: KeyError: 'no such'.")
+    details = done.stderr if place == "/proc/none" else (home / "fault.txt").read_text()
+    assert "Traceback" in details
+    assert ("Traceback" in done.stderr) == (place == "/proc/none")
+
+
 def test_brackets_of_a_name_are_shown_as_they_are(tmp_path, monkeypatch):
     monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
     write_sample(tmp_path / "runs", "of[rank]4 [x]")

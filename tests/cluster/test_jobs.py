@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+import time
 from contextlib import suppress
 
 import pytest
@@ -140,6 +141,44 @@ def test_an_answer_that_is_cut_short_is_asked_for_again(says, data):
 def test_what_is_cut_short_is_still_what_it_is(says, data, words):
     with pytest.raises(LabError, match=words):
         Cluster(says(data), "x").check()
+
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+ENDLESS = [
+    (CHUNKED + b"2\r\n[]\r\n" * 600_000, "more than|not whole"),
+    (CHUNKED + b"-5\r\n", "closed before|speaks no HTTP"),
+    (b"HTTP/1.1 100 Continue\r\n\r\n" * 2_000_000, "not whole after .* seconds"),
+    (b"HTTP/1.1 302 x\r\nLocation: http://[::1\r\nContent-Length: 0\r\n\r\n", "another address"),
+    (HEAD + b"\r\n[" + b"[]," * 600_000 + b"0]", "more than 1,048,576"),
+]
+
+
+@pytest.mark.parametrize(("data", "words"), ENDLESS, ids=range(len(ENDLESS)))
+def test_an_answer_without_end_is_ended(says, monkeypatch, data, words):
+    monkeypatch.setattr("lora_lab.cluster.jobs.WORK", 0.2)
+    before = time.process_time()
+    with pytest.raises(LabError, match=words):
+        Cluster(says(data), "x").check()
+    assert time.process_time() - before < 4  # that of the server in this process as well
+
+
+@pytest.mark.parametrize(
+    ("sent", "log"),
+    [
+        ('{"logs": "a\\n\\"[b]\\" \\u2603"}', 'a\n"[b]" \u2603'),
+        ('  {"logs" : ""}\n', ""),
+        ('{"logs": [' + "[]," * 10**6 + "0]}", None),  # 22 million would hold Python's lock
+        ('{"logs": "a", "b": "c"}', None),
+        ('{"logs": null}', None),
+    ],
+)
+def test_a_log_is_one_text_and_nothing_else_is_read(says, sent, log):
+    data = HEAD + b"\r\n" + sent.encode()
+    if log is None:
+        with pytest.raises(LabError, match="it sends no"):
+            Cluster(says(data), "x").log("one")
+    else:
+        assert Cluster(says(data), "x").log("one") == log
 
 
 @pytest.mark.parametrize(

@@ -4,20 +4,24 @@ import base64
 import json
 import os
 import string
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from lora_lab import paths
 from lora_lab.cluster.driver import main
 from lora_lab.cluster.jobs import Cluster
+from lora_lab.cluster.mirror import Mirror
 from lora_lab.cluster.order import VARIABLE, Order
+from lora_lab.cluster.relay import told
 from lora_lab.cluster.sent import taken_aside
 from lora_lab.cluster.sweep import FILE, ClusterSweep, where
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.presets import get_preset
-from lora_lab.runs.listing import summary_of
+from lora_lab.runs.listing import list_runs, summary_of
 from lora_lab.runs.metrics import read_metrics
 from lora_lab.runs.queue import DONE, FAILED, WAITING, Queue, items_of
 from tests.cluster.fake_head import TOKEN
@@ -214,6 +218,43 @@ def test_ray_replaces_nothing_in_an_order(monkeypatch):
     assert os.path.expandvars(text) == text
     assert "$" not in text
     assert Order.read(text) == order
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [(b'{"runs":[' + b"[]," * 2**23, "grows to over"), (b"[" * 100_000, "nested too deeply"),
+     (b"\xff", "UTF-8")],
+    ids=["bomb", "deep", "bytes"],
+)  # fmt: skip
+def test_what_is_no_order_is_refused(data, words):
+    with pytest.raises(LabError, match=words):
+        Order.read(base64.urlsafe_b64encode(zlib.compress(data)).decode())
+
+
+LIES = [
+    {"record": "StepRecord", "step": -1}, {"record": "StepRecord", "step": 10**18},
+    {"record": "StepRecord", "step": True}, {"record": "StepRecord", "step": 1, "loss": "low"},
+    {"record": "ResumedRecord", "step": -3}, {"record": "LoadedRecord", "goal": -5},
+    {"record": "LoadedRecord", "goal": 10**18}, {"record": "CountsRecord", "adapter": True},
+    {"record": "NewerRecord", "step": -1}, [], None,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("row", LIES, ids=str)
+@pytest.mark.parametrize("ended", [False, True])
+def test_what_a_cluster_tells_makes_no_queue_unreadable(queue, tmp_path, monkeypatch, row, ended):
+    """What no run records is passed over; what is written here can be read here again."""
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    item, other = queue.items
+    mirror = Mirror(queue, "sweep", "http://head")
+    log = told(item=item.id, run="r-0", rows=[row])
+    if ended:
+        log += told(item=item.id, run="r-0", state="done", message="", summary={"step": 3})
+    mirror.take(log)
+    queue.note(other.id, state=FAILED, message="x")
+    mirror.close()
+    assert items_of(queue.folder) == queue.items
+    assert not list_runs(paths.runs())[0].flaw
 
 
 def test_an_order_of_an_earlier_lab_is_read():

@@ -1,6 +1,7 @@
 """The fingerprint of data: of a file's bytes, of a folder's names and sizes."""
 
 import hashlib
+import os
 
 from lora_lab.runs.data_fingerprint import data_fingerprint, is_in_splits
 
@@ -24,7 +25,17 @@ def test_a_folder_is_known_by_names_and_sizes(tmp_path):
     assert data_fingerprint(str(tmp_path)) != first
 
 
+def test_names_in_another_encoding_are_names(tmp_path):
+    names = [os.fsdecode(b"train-\xff.jsonl"), "test.jsonl"]
+    for name in names:
+        (tmp_path / name).write_text('{"text": "a"}\n')
+    found = {data_fingerprint(str(tmp_path), rows=True), data_fingerprint(str(tmp_path)),
+             data_fingerprint(f"{tmp_path}/*.jsonl")}  # fmt: skip
+    assert len(found - {""}) == 3
+
+
 def test_no_data_has_none():
+    assert data_fingerprint("a\0b") == ""
     assert data_fingerprint(None) == data_fingerprint("/nowhere") == ""
 
 

@@ -87,6 +87,11 @@ def test_trimmed_deltas_are_those_of_pefts_svd_methods(method, density, weights)
                                       abs=1e-5)  # fmt: skip
 
 
+def test_a_density_whose_inverse_no_float_holds_is_refused():
+    with pytest.raises(AdapterError, match="not finite"):
+        combine([(adapter(1), 1.0), (adapter(2), 1.0)], "dare", trim=Trim(1e-320, 5))
+
+
 @pytest.mark.parametrize("method", DENSE)
 def test_pefts_methods_of_the_bare_names_trim_the_factors_and_are_another_thing(method):
     terms = [(adapter(1), 0.7), (adapter(2), 0.3)]

@@ -371,7 +371,8 @@ def _check_best_layer(layer: LoRALayer, row: dict[str, Any], tensors: Tensors) -
     shapes = {"lora_A": (rank, layer.shape[1]), "lora_B": (layer.shape[0], rank)}
     if "magnitude" in dict(layer.named_parameters(recurse=False)):
         shapes["magnitude"] = (layer.shape[0],)
-    if "vectors" in (row.get("tensors") or ()) and layer.vectors:
+    labels = row.get("tensors")
+    if isinstance(labels, list) and "vectors" in labels and layer.vectors:
         shapes["vectors"] = (rank + layer.shape[0],)
     return _held(layer.name, row, shapes, tensors, LayerWeights)
 

@@ -212,6 +212,8 @@ LIES = {
     "best kind": in_best(["weights", "layers", 0, "kind"], "conv"),
     "best groups": in_best(["weights", "layers", 0, "groups"], 3),
     "best tensors": in_best(["weights", "layers", 0, "tensors"], ["lora_A"]),
+    "best tensors are a number": in_best(["weights", "layers", 0, "tensors"], 5),
+    "best tensors are one": in_best(["weights", "layers", 0, "tensors"], True),
     "best factor": tensor("best|fc1|lora_A", torch.zeros(6, 63)),
     "best of 8 bits": cast("best|fc1|lora_A", torch.float8_e4m3fn),
     "best rank": tensor("best|fc1|lora_A", torch.zeros(600, 64)),
