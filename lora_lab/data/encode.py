@@ -262,7 +262,7 @@ def quiet() -> Iterator[None]:
     """Without the warning that a text is longer than the model: it is cut afterwards."""
     logger = logging.getLogger("transformers.tokenization_utils_base")
     before = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

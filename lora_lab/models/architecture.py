@@ -193,7 +193,7 @@ def quiet(name: str = "") -> Iterator[None]:
 
     logger = logging.getLogger("transformers")
     before, bars = logger.level, messages.is_progress_bar_enabled()
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)  # an error is raised, and its line quotes the file as it is
     messages.disable_progress_bar()
     try:
         with walled(name):

@@ -103,12 +103,17 @@ def combine(
         ]
         if len(terms) < len(adapters):
             alone.append(name)
-        combined = way(name, terms)
-        if isinstance(combined, tuple):
-            combined, lost = combined
-            cut = max(cut, lost)
+        try:
+            combined = way(name, terms)
+            if isinstance(combined, tuple):
+                combined, lost = combined
+                cut = max(cut, lost)
+            errors.append((name, _error(combined, terms)))
+        except torch.linalg.LinAlgError as error:  # of what is not finite
+            raise _not_finite(name, method) from error
+        if not (combined.lora_A.isfinite().all() and combined.lora_B.isfinite().all()):
+            raise _not_finite(name, method)
         layers.append(combined)
-        errors.append((name, _error(combined, terms)))
     notes = []
     if alone:
         notes.append(
@@ -176,6 +181,13 @@ def errors_by_method(
         except AdapterError as error:
             errors[method] = str(error)
     return errors
+
+
+def _not_finite(name: str, method: str) -> AdapterError:
+    return AdapterError(
+        f"{name}: by {method}, with these weights and density, its ΔW is not finite. Take a larger "
+        "density or smaller weights, or leave out the adapter whose factors are so large."
+    )
 
 
 def _check(adapters: Sequence[tuple[AdapterWeights, float]]) -> None:
@@ -260,11 +272,6 @@ def _trimmed(
     dtype = torch.promote_types(torch.float32, first.lora_A.dtype)
     generator = torch.Generator().manual_seed(layer_seed(trim.seed, name))
     M = DENSE[method]([(x.delta_weight().to(dtype), w) for x, w in terms], trim, generator)
-    if not M.isfinite().all():
-        raise AdapterError(
-            f"{name}: by this method, with these weights and density, its ΔW is not finite. Take a "
-            "larger density or smaller weights."
-        )
     U, sigma, Vh = torch.linalg.svd(M.double(), full_matrices=False)
     kept = min(rank or sum(x.rank for x, _ in terms), max(1, numerical_rank(sigma)))
     root, total = sigma[:kept].sqrt(), float(sigma.square().sum())

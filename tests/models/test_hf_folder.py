@@ -3,6 +3,7 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from threading import Barrier
 
 import psutil
@@ -11,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers.utils import is_protobuf_available, is_sentencepiece_available
 
-from lora_lab.errors import Cancelled, CheckpointError
+from lora_lab.errors import Cancelled, CheckpointError, LabError
 from lora_lab.models.hf_folder import open_model
 from lora_lab.models.tokenizer_file import open_tokenizer
 from tests.models.tiny import PURPOSES, save
@@ -347,3 +348,17 @@ def test_weights_with_peft_around_them_are_named_so(tmp_path, name):
     )  # fmt: skip
     with pytest.raises(CheckpointError, match="that PEFT is wrapped around"):
         open_model(tmp_path / "m", "causal_lm")
+
+
+@pytest.mark.parametrize(
+    "value", ["\x1b]0;owned\x07\x1b[2J", 5, {"a": []}], ids=["text", "number", "table"]
+)
+def test_what_a_library_says_of_a_files_values_steers_no_terminal(tmp_path, value, capfd):
+    """Its own line of an attribute that cannot be set quotes the whole file as it is."""
+    save(tmp_path, "llama")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps({**config, "sub_configs": value}))
+    with suppress(LabError):
+        open_model(tmp_path, "causal_lm")
+    said = capfd.readouterr()
+    assert "sub_configs" not in said.out + said.err

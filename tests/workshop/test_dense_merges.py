@@ -12,7 +12,7 @@ from torch import nn
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, Cancelled
-from lora_lab.workshop.combine import combine, errors_by_method
+from lora_lab.workshop.combine import AS_ADDED, METHODS, combine, errors_by_method
 from lora_lab.workshop.dense_merges import DENSE, drawn, largest, layer_seed
 from lora_lab.workshop.requests import Trim
 from tests.workshop.test_combine import adapter, dense
@@ -89,7 +89,24 @@ def test_trimmed_deltas_are_those_of_pefts_svd_methods(method, density, weights)
 
 def test_a_density_whose_inverse_no_float_holds_is_refused():
     with pytest.raises(AdapterError, match="not finite"):
-        combine([(adapter(1), 1.0), (adapter(2), 1.0)], "dare", trim=Trim(1e-320, 5))
+        combine([(adapter(1), 1.0), (adapter(2), 1.0)], "dare-linear", trim=Trim(1e-320, 5))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_factors_whose_product_no_float_holds_stay_or_are_refused(method):
+    huge = adapter(1)
+    layers = tuple(
+        replace(x, lora_A=torch.full_like(x.lora_A, 1e30), lora_B=torch.full_like(x.lora_B, 1e30))
+        for x in huge.layers
+    )
+    for terms in ([huge, adapter(2)], [adapter(2), huge], [huge, huge]):
+        given = [(replace(x, layers=layers) if x is huge else x, 0.5) for x in terms]
+        try:
+            found = combine(given, method).weights.layers
+            assert all(layer.lora_A.isfinite().all() for layer in found)
+        except AdapterError as error:
+            assert "not finite" in str(error)
+            assert method not in AS_ADDED  # where the factors stay what they are
 
 
 @pytest.mark.parametrize("method", DENSE)
