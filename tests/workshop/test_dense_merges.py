@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 
 import numpy as np
@@ -101,12 +102,10 @@ def test_factors_whose_product_no_float_holds_stay_or_are_refused(method):
     )
     for terms in ([huge, adapter(2)], [adapter(2), huge], [huge, huge]):
         given = [(replace(x, layers=layers) if x is huge else x, 0.5) for x in terms]
-        try:
+        refusal = nullcontext() if method in AS_ADDED else suppress(AdapterError)
+        with refusal:
             found = combine(given, method).weights.layers
             assert all(layer.lora_A.isfinite().all() for layer in found)
-        except AdapterError as error:
-            assert "not finite" in str(error)
-            assert method not in AS_ADDED  # where the factors stay what they are
 
 
 @pytest.mark.parametrize("method", DENSE)
