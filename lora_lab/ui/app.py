@@ -61,8 +61,7 @@ def run(
 
     from lora_lab.ui.notices.notices import Notices
     from lora_lab.ui.shell.garbage import Garbage
-    from lora_lab.ui.style import language, theme
-    from lora_lab.ui.style.settings import kept_scheme
+    from lora_lab.ui.style import language, settings, theme
 
     app = QApplication.instance() or QApplication(sys.argv[:1])
     app.setApplicationName("lora-lab")
@@ -72,10 +71,12 @@ def run(
     language.install(app, language.asked())
     notices = Notices()
     notices.install()
+    for words in settings.refusals:
+        notices.warning(words)
     collection = Garbage()
     switch_interval = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL)
-    theme.apply(app, kept_scheme(scheme))
+    theme.apply(app, settings.kept_scheme(scheme))
     window = make_window(new_session, list_presets(), notices)
     if scheme is not None:
         window.appearance.set_scheme(scheme)

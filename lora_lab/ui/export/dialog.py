@@ -30,7 +30,7 @@ from lora_lab.training.commands import Export
 from lora_lab.ui.export.which import Which
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import size_words, tip_lines
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 from lora_lab.ui.widgets.busy import Busy
 from lora_lab.ui.widgets.dialogs import ask, button_row, dialog_column
 from lora_lab.ui.widgets.labels import TextLabel
@@ -83,7 +83,7 @@ class ExportDialog(QDialog):
         which.save_chosen.connect(self._suggest)
         which.format_chosen.connect(self._on_format)
         self.prove_switch = QCheckBox(self.tr("&Prove it by the library it is for"))
-        self.prove_switch.setChecked(settings().value(PROVE, "") == "on")
+        self.prove_switch.setChecked(kept(PROVE) == "on")
         self.prove_switch.toggled.connect(self._on_prove)
         label = TextLabel(self.tr("&Where to write it"))
         label.setBuddy(self.folder_edit)
@@ -254,7 +254,7 @@ class ExportDialog(QDialog):
         self.prove_switch.setToolTip(tip_lines(reason or words))
 
     def _on_prove(self, on: bool) -> None:
-        settings().setValue(PROVE, "on" if on else "")
+        keep(PROVE, "on" if on else "")
 
     def _set_busy(self, busy: bool) -> None:
         self._busy, self._cancelling = busy, False

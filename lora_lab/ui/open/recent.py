@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Literal, get_args
 
-from PySide6.QtCore import QSettings
+from lora_lab.ui.style.settings import keep, kept
 
 Sort = Literal["model", "data", "adapter", "run"]
 KEY = "recent"
@@ -16,9 +17,6 @@ MOST = 12
 class Recent:
     """The newest first, each once; what is not there any more is left out and forgotten."""
 
-    def __init__(self, settings: QSettings) -> None:
-        self._settings = settings
-
     def note(self, sort: Sort, path: str) -> None:
         """It was opened now."""
         entry = (sort, str(Path(path).expanduser().absolute()))
@@ -27,7 +25,7 @@ class Recent:
     def listed(self) -> list[tuple[Sort, str]]:
         """What of it is still there."""
         kept = self._kept()
-        there = [entry for entry in kept if Path(entry[1]).exists()]
+        there = [entry for entry in kept if os.path.exists(entry[1])]
         if there != kept:
             self._keep(there)
         return there
@@ -38,10 +36,10 @@ class Recent:
 
     def _kept(self) -> list[tuple[Sort, str]]:
         try:
-            rows = json.loads(str(self._settings.value(KEY, "[]")))
-            return [(sort, path) for sort, path in rows if sort in get_args(Sort)]
-        except (ValueError, TypeError):
+            rows = [(sort, path) for sort, path in json.loads(kept(KEY, "[]"))]
+            return [(sort, str(path)) for sort, path in rows if sort in get_args(Sort)][:MOST]
+        except (ValueError, TypeError, RecursionError):
             return []  # somebody has edited the file
 
     def _keep(self, entries: list[tuple[Sort, str]]) -> None:
-        self._settings.setValue(KEY, json.dumps(entries[:MOST]))
+        keep(KEY, json.dumps(entries[:MOST]))

@@ -14,7 +14,6 @@ from lora_lab.records import FolderRecord
 from lora_lab.ui.open.recent import Recent
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.figures import plain_tip
-from lora_lab.ui.style.settings import settings
 
 LONGEST = 60  # characters of a place
 
@@ -27,7 +26,7 @@ class RecentFlow(QObject):
     ) -> None:
         super().__init__(window)
         self._sessions, self._menu, self._take = sessions, menu, take
-        self.recent = Recent(settings())
+        self.recent = Recent()
         menu.aboutToShow.connect(self.fill)
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(FolderRecord, self._on_folder)

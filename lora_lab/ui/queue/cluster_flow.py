@@ -22,7 +22,7 @@ from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.queue.cluster_dialog import ClusterDialog
 from lora_lab.ui.queue.flow import QueueFlow
 from lora_lab.ui.queue.follower import PATIENCE, Follower, Seen
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, keep_all, kept, kept_number
 from lora_lab.ui.widgets.background import Works
 from lora_lab.ui.widgets.dialogs import ask, bring_to_front
 
@@ -56,10 +56,9 @@ class ClusterFlow(QObject):
         """Show the window of clusters, beside the queue's."""
         if self.dialog is None:
             self.dialog = dialog = ClusterDialog(self._queue.dialog or self._window)
-            kept = settings()
-            dialog.address.setText(str(kept.value(ADDRESS, "")))
-            dialog.storage.setText(str(kept.value(STORAGE, "")))
-            dialog.cpus.setValue(kept.value(CPUS, 1, int))  # 0 where the file holds no number
+            dialog.address.setText(kept(ADDRESS))
+            dialog.storage.setText(kept(STORAGE))
+            dialog.cpus.setValue(kept_number(CPUS, 1, 1, dialog.cpus.maximum()))
             dialog.check_requested.connect(self._check)
             dialog.send_requested.connect(self._send)
             dialog.follow_requested.connect(lambda: self.follow(dialog.sweep))
@@ -74,11 +73,12 @@ class ClusterFlow(QObject):
 
     def find_again(self) -> None:
         """Offer to follow what was followed when the window was closed; nothing is asked yet."""
-        names = str(settings().value(FOLLOWED, "")).split()
+        names = kept(FOLLOWED).split()
         if names:
             from lora_lab.cluster.sent import is_sent, sweeps
 
-            names = [name for name in names if is_sent(sweeps() / name)]  # others wait here again
+            # Others wait here again.
+            names = [name for name in sorted(set(names)) if is_sent(sweeps() / Path(name).name)]
         if names:
             words = self.tr("A sweep was on a cluster when the window was closed: {}.")
             self._notices.warning(
@@ -136,7 +136,7 @@ class ClusterFlow(QObject):
 
     def _note_followed(self) -> None:
         names = [name for name, follower in self.followers.items() if follower.following]
-        settings().setValue(FOLLOWED, " ".join(names))
+        keep(FOLLOWED, " ".join(names))
 
     def _follow_again(self, names: list[str]) -> None:
         self.start()
@@ -243,10 +243,9 @@ class ClusterFlow(QObject):
 
     def _keep(self) -> None:
         """Remember what has worked; never the token."""
-        kept, dialog = settings(), self.dialog
-        kept.setValue(ADDRESS, dialog.address.text().strip())
-        kept.setValue(STORAGE, dialog.storage.text().strip())
-        kept.setValue(CPUS, dialog.cpus.value())
+        dialog = self.dialog
+        address, storage = dialog.address.text().strip(), dialog.storage.text().strip()
+        keep_all({ADDRESS: address, STORAGE: storage, CPUS: str(dialog.cpus.value())})
 
     # -- what is shown -----------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.figures import clock
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 
 APART, SHOWN, PROPOSED = "background/on", "background/shown", "background/proposed"
 LONG, WORTH = 600.0, 60.0  # seconds left: it is proposed; it moves by itself where that is chosen
@@ -70,7 +70,7 @@ class BackgroundFlow(QObject):
     @property
     def on(self) -> bool:
         """Whether runs are to train without the window."""
-        return settings().value(APART, "") == "on"
+        return kept(APART) == "on"
 
     @property
     def busy(self) -> bool:
@@ -99,7 +99,7 @@ class BackgroundFlow(QObject):
         if on and (reason := can_start()):
             self._notices.error(reason)
             on = False
-        settings().setValue(APART, "on" if on else "off")
+        keep(APART, "on" if on else "off")
         self.chosen.emit(on)
         if on and self.can_move:
             self.move_out()
@@ -156,7 +156,7 @@ class BackgroundFlow(QObject):
 
     def find_again(self) -> bool:
         """Show the run that was shown last, where it still trains without the window."""
-        shown = str(settings().value(SHOWN, ""))
+        shown = kept(SHOWN)
         return bool(shown) and self.show(shown)
 
     def close(self) -> None:
@@ -219,9 +219,7 @@ class BackgroundFlow(QObject):
     def _note_shown(self) -> None:
         """Remember which run to find again, should the window end in whatever way."""
         shown = str(self._sessions.folder) if self._sessions.apart else ""
-        if settings().value(SHOWN, "") != shown:
-            settings().setValue(SHOWN, shown)
-            settings().sync()
+        keep(SHOWN, shown)
 
     def _on_stepped(self, record: StepRecord) -> None:
         """Once it is known how long a run takes, it moves where that is chosen, or is proposed."""
@@ -236,12 +234,12 @@ class BackgroundFlow(QObject):
         if self.on:
             if left > WORTH:
                 self.move_out()
-        elif left > LONG and not settings().value(PROPOSED, ""):
-            settings().setValue(PROPOSED, "yes")
+        elif left > LONG and not kept(PROPOSED):
+            keep(PROPOSED, "yes")
             words = self.tr("This run takes about {} more. It can train without the window, which "
                             "may then be closed.")  # fmt: skip
-            keep = self.tr("Keep training without the window")
-            self._notices.warning(words.format(clock(left)), actions=((keep, self._accept),))
+            go_on = self.tr("Keep training without the window")
+            self._notices.warning(words.format(clock(left)), actions=((go_on, self._accept),))
 
     def _accept(self) -> None:
         self.choose(True)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow
 from lora_lab.ui.panels.spectrum.panel import SpectrumPanel
 from lora_lab.ui.shell.dock_host import DockHost
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.settings import kept_scheme, settings
+from lora_lab.ui.style.settings import keep, keep_all, kept, kept_bytes, kept_scheme
 from lora_lab.ui.widgets.dialogs import resize_within
 
 FIRST_SIZE = (1280, 800)  # or as much of it as the screen has
@@ -25,24 +25,22 @@ class Appearance(QObject):
     def __init__(self, window: QMainWindow, host: DockHost, schemes: Mapping[str, QAction]) -> None:
         super().__init__(window)
         self._window, self._host, self._schemes = window, host, schemes
-        self.settings = settings()
         for name, action in schemes.items():
             action.triggered.connect(lambda _=False, name=name: self.set_scheme(name))
         QApplication.styleHints().colorSchemeChanged.connect(self._on_system_scheme)
 
     def set_scheme(self, scheme: theme.Scheme) -> None:
         """Apply a scheme, and keep the choice."""
-        self.settings.setValue("scheme", scheme)
+        keep("scheme", scheme)
         self._schemes[scheme].setChecked(True)
         self._apply(scheme)
 
     def save(self) -> None:
         """Write down the geometry, the docks and the view of the spectrum."""
-        self.settings.setValue("geometry", self._window.saveGeometry())
-        self.settings.setValue("layout", self._host.save())
+        now = {"geometry": self._window.saveGeometry().data(), "layout": self._host.save()}
         for panel in self._spectra():
-            self.settings.setValue("spectrum", panel.chosen_view)
-        self.settings.sync()
+            now["spectrum"] = panel.chosen_view
+        keep_all(now)
 
     def restore(self) -> None:
         """Take up what was saved; the scheme is applied already."""
@@ -50,12 +48,12 @@ class Appearance(QObject):
         self._schemes[scheme if scheme in self._schemes else "system"].setChecked(True)
         self.changed.emit(theme.current())
         for panel in self._spectra():
-            panel.choose_view(str(self.settings.value("spectrum", "")))
+            panel.choose_view(kept("spectrum"))
         resize_within(self._window, *FIRST_SIZE)
-        geometry, layout = self.settings.value("geometry"), self.settings.value("layout")
-        fits = geometry is None or self._window.restoreGeometry(geometry)
+        geometry, layout = kept_bytes("geometry"), kept_bytes("layout")
+        fits = not geometry or self._window.restoreGeometry(geometry)
         # Where the screen of then is gone, its columns would be too wide or too narrow here.
-        if layout is not None and fits:
+        if layout and fits:
             self._host.restore(layout)
 
     def _spectra(self) -> list[SpectrumPanel]:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from PySide6.QtCore import QByteArray, QEvent, QObject, QSize, Qt, QTimer
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QAction, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QDockWidget, QMainWindow, QTabBar, QTabWidget, QWidget
 
 from lora_lab.ui.panels.panel import Panel
+from lora_lab.ui.shell.kept_layout import is_layout
 from lora_lab.ui.widgets.column import Column
 
 LAYOUT_VERSION = 5  # raise it when docks come or are renamed: an older layout is left alone
@@ -135,13 +136,14 @@ class DockHost(QMainWindow):
             if dock.isFloating() and dock.isVisible():
                 dock.raise_()
 
-    def save(self) -> QByteArray:
+    def save(self) -> bytes:
         """The layout, for the settings file."""
-        return self.saveState(LAYOUT_VERSION)
+        return self.saveState(LAYOUT_VERSION).data()
 
-    def restore(self, layout: QByteArray) -> bool:
+    def restore(self, layout: bytes) -> bool:
         """Take up a kept layout; False (and nothing is moved) where it does not fit."""
-        restored = self.restoreState(layout, LAYOUT_VERSION)
+        names = {dock.objectName() for dock in self.docks}
+        restored = is_layout(layout, names) and self.restoreState(layout, LAYOUT_VERSION)
         self._as_shipped = self._as_shipped and not restored
         QTimer.singleShot(0, self, self._hide_stale_tabs)  # once the docks lie where they will
         if restored:

@@ -13,7 +13,7 @@ from lora_lab.records import State, StateRecord
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.figures import state_words
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 from lora_lab.ui.widgets.background import Works
 
 NOTE = "end_note"
@@ -37,10 +37,10 @@ class EndNote(QObject):
     @property
     def on(self) -> bool:
         """Whether the end of a long run is a note of the desktop."""
-        return settings().value(NOTE, "on") == "on"
+        return kept(NOTE, "on") == "on"
 
     def choose(self, on: bool) -> None:
-        settings().setValue(NOTE, "on" if on else "off")
+        keep(NOTE, "on" if on else "off")
 
     def close(self) -> None:
         """Let the machine sleep again."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import QLibraryInfo, QLocale, QObject, QTranslator
 
 from lora_lab import paths
 from lora_lab.errors import LabError
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 
 CONTEXT = "lora-lab"  # the one context of all entries of a .ts file
 LANGUAGES = {"de": "Deutsch", "zh_CN": "简体中文"}  # besides English, which the marks are in
@@ -32,13 +32,12 @@ class Words(QTranslator):
 
 def chosen() -> str:
     """The choice that holds at the next start: `system`, `en` or a key of LANGUAGES."""
-    kept = str(settings().value("language", "system"))
-    return kept if kept in CHOICES else "system"
+    return choice if (choice := kept("language")) in CHOICES else "system"
 
 
 def choose(choice: str) -> None:
     """Keep a choice for the next start."""
-    settings().setValue("language", choice)
+    keep("language", choice)
 
 
 def asked() -> str:

@@ -7,7 +7,7 @@ from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu, QWidget
 
 from lora_lab.rules import RANK_RULES
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 from lora_lab.ui.train.note_line import Link
 
 KEY = "rank_rule"
@@ -18,8 +18,7 @@ class RankRule(QObject):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        kept = str(settings().value(KEY, RANK_RULES[0]))
-        self._rule = kept if kept in RANK_RULES else RANK_RULES[0]
+        self._rule = rule if (rule := kept(KEY)) in RANK_RULES else RANK_RULES[0]
         words = {
             "s": (self.tr("keep s"), self.tr("α follows the rank, so that s stays")),
             "alpha": (self.tr("keep α"), self.tr("α stays: a higher rank lowers s")),
@@ -56,4 +55,4 @@ class RankRule(QObject):
         self.link.setText(word)
         self.link.setAccessibleName(self.tr("When the rank moves: {}").format(word))
         self.link.updateGeometry()
-        settings().setValue(KEY, rule)
+        keep(KEY, rule)

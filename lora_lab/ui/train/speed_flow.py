@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Sequence
 
 from PySide6.QtCore import QObject, QTimer
@@ -15,8 +16,9 @@ from lora_lab.training.commands import MeasureSpeed
 from lora_lab.ui.panels.counts import CountsPanel
 from lora_lab.ui.panels.panel import Panel
 from lora_lab.ui.session.sessions import Sessions
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 
+KNOWN = re.compile(r"(\d{1,12}(?:\.\d{1,20})?(?:e[-+]\d\d)?) (\d{1,15})", re.ASCII)  # kept so
 REST_MS = 800  # after a model stands ready: who presses Train at once is not held up
 
 
@@ -41,9 +43,8 @@ class SpeedFlow(QObject):
             self._rest.stop()
 
     def _ask(self) -> None:
-        known = str(settings().value(self._key(), "")).split()
-        if len(known) == 2:
-            self._panel.set_speed(float(known[0]), int(known[1]))
+        if known := KNOWN.fullmatch(kept(self._key())):
+            self._panel.set_speed(float(known[1]), int(known[2]))
         elif self._sessions.edits and self._fits():
             self._sessions.request(MeasureSpeed())
 
@@ -54,7 +55,7 @@ class SpeedFlow(QObject):
 
     def _on_measured(self, record: SpeedRecord) -> None:
         if self._sessions.standing.loaded is not None and record.per_second:
-            settings().setValue(self._key(), f"{record.per_second:.6g} {record.trained}")
+            keep(self._key(), f"{record.per_second:.6g} {record.trained}")
 
     def _key(self) -> str:
         """What the speed depends on; the rank is reckoned with."""

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QApplication, QGraphicsView, QLabel
 from lora_lab.config import changed
 from lora_lab.records import FolderRecord, State
 from lora_lab.ui.open.recent import MOST, Recent
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep
 
 COPY, LEFT, NONE = (
     Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
@@ -181,19 +181,19 @@ def test_the_menu_of_recent_ones(opened, qtbot, tmp_path, presets, monkeypatch):
     menu.actions()[1].trigger()
     qtbot.waitUntil(lambda: taken == [str(tmp_path / "new.csv")])
     menu.actions()[-1].trigger()
-    assert Recent(settings()).listed() == []
+    assert Recent().listed() == []
 
 
 def test_recent_ones_are_few_each_once_and_survive_a_torn_file(tmp_path):
-    kept = Recent(settings())
+    kept = Recent()
     for number in range(MOST + 3):
         (tmp_path / str(number)).touch()
         kept.note("data", str(tmp_path / str(number)))
     kept.note("data", str(tmp_path / "5"))
-    listed = Recent(settings()).listed()
+    listed = Recent().listed()
     assert len(listed) == MOST
     assert listed[0] == ("data", str(tmp_path / "5"))
     assert len(set(listed)) == MOST
     for torn in ("{", json.dumps([["data"]]), json.dumps([["what", "/"]])):
-        settings().setValue("recent", torn)
-        assert Recent(settings()).listed() == []
+        keep("recent", torn)
+        assert Recent().listed() == []

@@ -18,7 +18,7 @@ from lora_lab.runs.listing import ELSEWHERE, METRICS, MIRROR, summary_of
 from lora_lab.runs.metrics import line
 from lora_lab.runs.queue import DONE, WAITING, Queue, items_of
 from lora_lab.ui.queue import cluster_flow, follower
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep, kept
 from tests.cluster.fake_head import TOKEN, fake_head
 from tests.cluster.over_there import pretend
 from tests.ui.conftest import FakeSession
@@ -76,8 +76,8 @@ def test_what_is_sent_leaves_the_queue_and_its_runs_come_back(qtbot, window, flo
     assert flow.dialog.send_button.isEnabled()
     runs = [summary_of(path) for path in paths.runs().iterdir()]
     assert [(run.step, run.best) for run in runs] == [(10, 0.25)] * 2
-    assert settings().value(cluster_flow.FOLLOWED) == ""
-    assert settings().value(cluster_flow.ADDRESS) == head.address
+    assert kept(cluster_flow.FOLLOWED) == ""
+    assert kept(cluster_flow.ADDRESS) == head.address
     for path in paths.user_data().rglob("*"):
         assert not path.is_file() or TOKEN.encode() not in path.read_bytes(), path
     Queue(paths.user_data() / "sweeps" / name).close()  # nobody holds it
@@ -86,7 +86,7 @@ def test_what_is_sent_leaves_the_queue_and_its_runs_come_back(qtbot, window, flo
 def test_a_sweep_is_let_go_found_again_stopped_restored_and_forgotten(qtbot, window, flow, head):
     name, follower = send(qtbot, flow)
     follower.close()  # as with the window
-    assert settings().value(cluster_flow.FOLLOWED) == name
+    assert kept(cluster_flow.FOLLOWED) == name
     flow.dialog.follow_button.click()
     qtbot.waitUntil(flow.dialog.stop_button.isEnabled)
     flow.dialog.stop_button.click()
@@ -206,7 +206,7 @@ def test_what_the_disk_refuses_is_neither_trained_twice_nor_lost(
 def test_a_sweep_that_was_taken_back_is_not_offered(window, flow):
     said = []
     window.notices.posted.connect(lambda notice: said.append(notice.message))
-    settings().setValue(cluster_flow.FOLLOWED, "20261130-120000")
+    keep(cluster_flow.FOLLOWED, "20261130-120000")
     flow.find_again()
     assert not said
     folder = paths.user_data() / "sweeps" / "20261130-120000"
@@ -217,7 +217,7 @@ def test_a_sweep_that_was_taken_back_is_not_offered(window, flow):
 
 
 def test_settings_that_hold_no_number_open_the_window_all_the_same(qtbot, window):
-    settings().setValue(cluster_flow.CPUS, "many")
+    keep(cluster_flow.CPUS, "many")
     window.commands.queue.trigger()
     window.flows.queue.dialog.cluster_requested.emit()
     assert window.flows.cluster.dialog.cpus.value() == 1

@@ -16,7 +16,7 @@ from lora_lab.runs.queue_kept import GIVE, ask_for, is_kept, kept
 from lora_lab.ui.queue import flow
 from lora_lab.ui.runs import background_flow
 from lora_lab.ui.shell.leaving import CONTINUE, STAY
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep
 from tests.engine.here import StartingHere
 from tests.waiting import wait_until
 
@@ -30,7 +30,7 @@ def here(monkeypatch):
     begun = []
     monkeypatch.setattr(background_flow, "Starting", StartingHere)
     monkeypatch.setattr(flow, "start_queue", lambda *asked: begun.append(asked))
-    settings().setValue(background_flow.PROPOSED, "yes")
+    keep(background_flow.PROPOSED, "yes")
     yield begun
     StartingHere.end_all()
 

@@ -6,7 +6,7 @@ from lora_lab.config import changed
 from lora_lab.presets import get_preset
 from lora_lab.records import State
 from lora_lab.ui.runs import background_flow
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import keep
 from tests.engine.here import StartingHere
 from tests.ui.runs.moving import LONG, steps_on
 
@@ -22,7 +22,7 @@ def here(monkeypatch):
 @pytest.fixture
 def training(qtbot, here, lab):
     """The window with digits in training, some steps after the first."""
-    settings().setValue(background_flow.PROPOSED, "yes")
+    keep(background_flow.PROPOSED, "yes")
     lab.told = []
     lab.notices.shown.connect(lab.told.append)
     lab.open(changed(get_preset("digits").config, max_steps=10**6))

@@ -14,7 +14,7 @@ from lora_lab.runs.listing import list_runs, summary_of
 from lora_lab.ui.app import make_window, new_session
 from lora_lab.ui.runs import background_flow
 from lora_lab.ui.shell.leaving import CONTINUE, SAVE, STAY
-from lora_lab.ui.style.settings import settings
+from lora_lab.ui.style.settings import kept
 from tests.engine.hosted import hosted
 from tests.engine.talk import Talk, opened
 from tests.ui.runs.moving import LONG, move, steps_of, steps_on
@@ -225,14 +225,14 @@ def test_a_long_run_is_proposed_once_and_a_short_one_never(qtbot, window, sessio
     for number in range(10):
         steps((9102 + 2 * number, 60.0 + number))
     assert len(told) == 1
-    assert settings().value(background_flow.PROPOSED) == "yes"
+    assert kept(background_flow.PROPOSED) == "yes"
 
 
 def test_the_choice_is_remembered(qtbot, window):
     assert not window.commands.background.isChecked()
     window.commands.background.trigger()
     assert window.commands.background.isChecked()
-    assert settings().value(background_flow.APART) == "on"
+    assert kept(background_flow.APART) == "on"
     other = make_window(new_session, list_presets())
     with qtbot.waitSignal(other.painted):
         other.show()

@@ -14,6 +14,7 @@ from lora_lab.training.commands import Export
 from lora_lab.training.opening import New
 from lora_lab.ui.shell.main_window import MainWindow
 from lora_lab.ui.style.figures import share_words
+from lora_lab.ui.style.settings import kept
 from lora_lab.ui.train.setup import what_learns
 from tests.ui.seen import buttons, named, settle, words
 
@@ -352,7 +353,7 @@ def test_every_menu_entry_does_something(opened):
 @pytest.mark.parametrize("scheme", ["dark", "light", "system"])
 def test_the_scheme_is_chosen_and_kept(opened, scheme):
     opened.commands.schemes[scheme].trigger()
-    assert opened.appearance.settings.value("scheme") == scheme
+    assert kept("scheme") == scheme
 
 
 def test_the_help_pages_open(qtbot, opened):
