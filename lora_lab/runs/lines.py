@@ -70,7 +70,7 @@ def held_lines(
                 places.append(place)
                 steps.append(step)
                 marks.append(STEP)
-                if count > 2 * room:
+                if count > 2 * room and (count := _settled(holding)) > room:
                     chosen, fixed = _every_other(marks)
                     holding.keep(chosen)
                     every, count, loose = 2 * every, marks.count(STEP), False
@@ -80,7 +80,6 @@ def held_lines(
                 continue
             if row.get("record") == "ResumedRecord":
                 holding.go_back(*_back(path, row))
-                count = marks.count(STEP)
             loose = False
             places.append(place)
             steps.append(_step_of(row))
@@ -89,11 +88,15 @@ def held_lines(
                 spectra.add(len(raw))
             else:
                 beside += len(raw)
-            if len(marks) - count > MOST_BESIDE or beside > MOST_BYTES:
+            if many := len(marks) - count > MOST_BESIDE * (1 + holding.unsettled):
+                count = _settled(holding)
+                many = len(marks) - count > MOST_BESIDE
+            if many or beside > MOST_BYTES:
                 raise LabError(
                     f"{path} is too long to be read whole: beside its steps it has over "
                     f"{MOST_BESIDE:,} records, or {MOST_BYTES // 2**20} MB of them."
                 )
+        holding.settle()
         for place in places:
             file.seek(place)
             yield file.readline(LONGEST)
@@ -122,6 +125,7 @@ def _all_held(path: Path, until: tuple[int, int] | None) -> Iterator[bytes]:
         if until is not None:
             edits.go_back(*until)
             backs.append((math.inf, until[0]))
+        edits.settle()
         least: list[tuple[float, float]] = [(math.inf, math.inf)]  # up to which line, which step
         for before, step in reversed(backs):
             least.append((before, min(step, least[-1][1])))
@@ -171,6 +175,12 @@ def _back(path: Path, row: dict[str, Any]) -> tuple[int, int]:
     return row["step"], row["edits"]
 
 
+def _settled(holding: Holding[int]) -> int:
+    """How many steps hold; asked where so many rows were added that going through them is due."""
+    holding.settle()
+    return holding.edits.count(STEP)
+
+
 def _every_other(marks: bytearray) -> tuple[np.ndarray, int]:
     """Which rows (bool) stay: every second step, and all that are, or are beside, other records.
 
@@ -194,11 +204,12 @@ class _Spectra:
         rows, marks = self._holding, self._holding.edits
         if (last := marks.rfind(LAST_SPECTRUM)) >= 0:
             if self._number % self._every:
-                del rows.rows[last], rows.steps[last], marks[last]
+                rows.drop(last)
             else:
                 marks[last] = SPECTRUM
                 self._size += self._length
         if self._size > MOST_SPECTRA:
+            rows.settle()
             kept = np.frombuffer(bytes(marks), np.uint8) == SPECTRUM
             rows.keep(~kept | (np.cumsum(kept) % 2 == 1))
             self._every, self._size = 2 * self._every, self._size // 2

@@ -86,7 +86,6 @@ def _held(file: IO[bytes], until: int) -> list[bytes]:
                     continue
                 edits = EDITS.search(line)
                 held.go_back(step, int(edits[1]) if edits else -1)
-                count = sum(row.startswith(STEP) for row in held.rows)
                 last = b"" if last and _step(last) > step else last
             elif step > until:
                 continue
@@ -99,18 +98,25 @@ def _held(file: IO[bytes], until: int) -> list[bytes]:
                     continue
                 held.add(line, step)
                 count += 1
-                if count > room:
+                if count > room * (1 + held.unsettled) and (count := _settled(held)) > room:
                     every *= 2
                     others = np.array([not row.startswith(STEP) for row in held.rows])
                     held.keep(others | (np.array(held.steps) % every == 0))
-                    count = sum(row.startswith(STEP) for row in held.rows)
+                    count = _settled(held)
                     room = max(MOST, 2 * count)  # in a file made by hand all may be step 0
+    held.settle()
     if last and _step(last) % every:
         at = len(held.rows)
         while at and held.steps[at - 1] >= _step(last):
             at -= 1
         held.rows.insert(at, last)
     return list(held.rows)
+
+
+def _settled(held: Holding[bytes]) -> int:
+    """How many steps hold."""
+    held.settle()
+    return sum(row.startswith(STEP) for row in held.rows)
 
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
