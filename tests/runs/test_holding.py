@@ -1,4 +1,4 @@
-"""Which rows hold: the same whenever it is asked, and in little time however often a run went back."""
+"""Which rows hold: the same whenever it is asked, and soon told however often a run went back."""
 
 import itertools
 import random
