@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lora_lab.apart.client import ask
 from lora_lab.data.json_text import parsed
 from lora_lab.errors import DataError
+from lora_lab.names import few
 from lora_lab.progress import Report
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def arrow_rows(path: Path, form: str, report: Report, name: str) -> Rows:
 
     It is unpacked in a child process. Raises DataError for a damaged file.
     """
-    number, share, names = 0, -1.0, None
+    number, share = 0, -1.0
 
     def still(what: str = "", _: float = 0.0) -> None:
         report(f"Reading {name}", share)
@@ -38,18 +39,22 @@ def arrow_rows(path: Path, form: str, report: Report, name: str) -> Rows:
     import pyarrow  # the child loads it meanwhile
     from pyarrow import ipc
 
+    schema, names, total = None, dict[str, list[str]](), 0
     with closing(answers):
         for about, data in answers:
             try:
-                part = ipc.open_stream(pyarrow.py_buffer(data)).read_all()
+                if schema is None:
+                    schema, total = ipc.read_schema(pyarrow.py_buffer(data)), int(about["total"])
+                    names = class_names(schema)
+                    continue
+                part = ipc.read_record_batch(pyarrow.py_buffer(data), schema)
                 part.validate(full=True)
             except (pyarrow.ArrowException, OSError, ValueError) as error:
                 raise DataError(f"the {form} file is damaged. Download it again") from error
-            names = class_names(part.schema) if names is None else names
             for row in _rows(part, names):
                 number += 1
                 yield number, row
-            share = min(1.0, number / int(about["total"])) if about["total"] else -1.0
+            share = min(1.0, number / total) if total else -1.0
             still()
 
 
@@ -59,7 +64,7 @@ def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
         features = parsed((schema.metadata or {})[b"huggingface"])["info"]["features"]
         found = {
             column: about["names"]
-            for column, about in features.items()
+            for column, about in ((c, features[c]) for c in schema.names if c in features)
             if isinstance(about, dict) and about.get("_type") == "ClassLabel"
         }
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -71,11 +76,14 @@ def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
     }
 
 
-def _rows(part: pyarrow.Table, names: dict[str, list[str]]) -> Iterator[Row]:
+def _rows(part: pyarrow.RecordBatch, names: dict[str, list[str]]) -> Iterator[Row]:
     from pyarrow import types
 
     nested = [field.name for field in part.schema if types.is_nested(field.type)]
-    columns = {field.name: _values(part.column(field.name), field) for field in part.schema}
+    columns = {
+        field.name: _values(column, field)
+        for column, field in zip(part.columns, part.schema, strict=True)
+    }
     for number in range(part.num_rows):
         row = {name: values[number] for name, values in columns.items()}
         for column in nested:
@@ -89,7 +97,7 @@ def _rows(part: pyarrow.Table, names: dict[str, list[str]]) -> Iterator[Row]:
         yield row
 
 
-def _values(column: pyarrow.ChunkedArray, field: pyarrow.Field) -> list[Any]:
+def _values(column: pyarrow.Array, field: pyarrow.Field) -> list[Any]:
     """As Python has them; a time that it has no value for, as one of nanoseconds, is its text."""
     import pyarrow
 
@@ -101,8 +109,9 @@ def _values(column: pyarrow.ChunkedArray, field: pyarrow.Field) -> list[Any]:
             return column.cast(pyarrow.string()).to_pylist()
         except unlike:
             reason = str(error).split("\n")[0][:80]
+            kind = few([str(field.type)])
             raise DataError(
-                f"column {field.name!r} has a value of {field.type} that cannot be read "
+                f"column {few([field.name])!r} has a value of {kind} that cannot be read "
                 f"({reason}). Leave the column out when you save it"
             ) from error
 

@@ -3,6 +3,7 @@ file that claims, or unpacks to, what no data has."""
 
 import datetime
 import decimal
+import json
 
 import psutil
 import pyarrow as pa
@@ -32,9 +33,19 @@ TYPES = {
     "time": pa.array([datetime.datetime(2020, 1, n + 1) for n in range(5)], pa.timestamp("us")),
     "decimal": pa.array([decimal.Decimal("1.25")] * 5),
     "flag": pa.array([True, None, False, True, False]),
+    "a name for texts": pa.ExtensionArray.from_storage(pa.json_(pa.string()), WORDS),
+    "a name for names": pa.ExtensionArray.from_storage(
+        pa.opaque(WORDS.dictionary_encode().type, "a", "b"), WORDS.dictionary_encode()),
+    "names in lists": pa.ListArray.from_arrays([0, 2, 2, 3, 4, 5], pa.ExtensionArray.from_storage(
+        pa.opaque(WORDS.dictionary_encode().type, "a", "b"), WORDS.dictionary_encode())),
+    "names in tables": pa.StructArray.from_arrays([pa.ExtensionArray.from_storage(
+        pa.opaque(WORDS.dictionary_encode().type, "a", "b"), WORDS.dictionary_encode())], ["a"]),
+    "either": pa.UnionArray.from_sparse(pa.array([0, 1, 0, 1, 0], pa.int8()),
+                                        [WORDS, pa.array(range(5))]),
     "half": pa.array([0.5, 1.5, 2.5, 3.5, -1.0], pa.float16()),
 }  # fmt: skip
-IN_PARQUET = TYPES.keys() - {"run ends", "half", "view", "binary view"}
+IN_PARQUET = TYPES.keys() - {"run ends", "half", "view", "binary view", "either"}
+IN_PARQUET -= {"a name for names", "names in lists", "names in tables"}  # it ends pyarrow
 
 
 def without_nulls(value):
@@ -90,11 +101,44 @@ def test_a_value_that_python_has_none_for_is_its_text_or_is_named(tmp_path, name
         assert [row["a"] for _, row in read_table(path).rows] == wanted
 
 
-def test_two_columns_of_one_name_are_refused(tmp_path):
-    table = pa.table([pa.array(["one"]), pa.array(["other"])], names=["text", "text"])
+def write_arrow(path, table, rows=None, **options):
+    with pa.ipc.new_stream(str(path), table.schema, **options) as file:
+        file.write_table(table, max_chunksize=rows)
+
+
+def many_classes(table):
+    names = {f"c{n}": {"_type": "ClassLabel", "names": []} for n in range(80_000)}
+    about = json.dumps({"info": {"features": names}})
+    return table.replace_schema_metadata({"huggingface": about})
+
+
+BESIDE = {  # what is kept beside the rows, of which little is read, and once
+    "the table": lambda table: table.replace_schema_metadata({"x": "y" * 14_000_000}),
+    "a column": lambda table: table.cast(
+        pa.schema([pa.field("text", pa.string(), metadata={"x": "y" * 14_000_000})])),
+    "many classes": many_classes,
+    "nothing": lambda table: table,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_rows_that_come_one_by_one_take_no_longer_for_what_stands_beside_them(tmp_path, name):
+    table = BESIDE[name](pa.table({"text": [f"a b {n}" for n in range(20_000)]}))
+    write_arrow(tmp_path / "rows.arrow", table, 1)
+    read_table_of_one_row(tmp_path)
+    began = processor_seconds()
+    found = read_table(tmp_path / "rows.arrow")
+    assert processor_seconds() - began < 2
+    assert [row for _, row in found.rows] == table.to_pylist()
+
+
+@pytest.mark.parametrize("times", [1, 50_000])
+def test_two_columns_of_one_name_are_refused(tmp_path, times):
+    table = pa.table([pa.array(["one"]), pa.array(["other"])], names=["text" * times] * 2)
     parquet.write_table(table, tmp_path / "rows.parquet")
-    with pytest.raises(DataError, match="two columns are called 'text'"):
+    with pytest.raises(DataError, match="two columns are called 'text") as refused:
         read_table(tmp_path / "rows.parquet")
+    assert len(str(refused.value)) < 200
 
 
 def test_many_rows_of_names_come_in_their_order(tmp_path):
@@ -137,7 +181,53 @@ def nulls_in_a_list():
     return pa.ListArray.from_arrays(pa.array([0, 10**9], pa.int32()), pa.nulls(10**9))
 
 
+def named(storage):
+    """An array under a name of its own, which hides what it is."""
+    return pa.ExtensionArray.from_storage(pa.opaque(storage.type, "a", "b"), storage)
+
+
+def either(count):
+    """One text of eight megabytes that each row says."""
+    kinds, places = pa.array([0] * count, pa.int8()), pa.array([0] * count, pa.int32())
+    return pa.UnionArray.from_dense(kinds, places, [pa.array(["x" * 8_000_000])])
+
+
+def either_of_names():
+    return pa.UnionArray.from_sparse(pa.array([0] * 250, pa.int8()), [shared(250)])
+
+
+def long_keys():
+    """An object of one key of a megabyte in each of 20,000 rows."""
+    key = "k" * 1_000_000
+    return pa.StructArray.from_arrays([pa.array([1] * 20_000)], [key])
+
+
+def of_keys(count):
+    kind = pa.struct([(f"k{n}" * 20, pa.int8()) for n in range(count)])
+    return pa.array([{}] * 10, kind)
+
+
+def millions_of_columns(path):
+    write_arrow(path, pa.table({f"c{n}": pa.nulls(10_000) for n in range(2000)}))
+
+
 LYING = {
+    "name of a text.arrow": (arrow_of(lambda: named(shared(10**4))), "unpacks to over 200 times"),
+    "name of a name.arrow": (arrow_of(lambda: named(named(shared(10**4)))), "is damaged|200 times"),
+    "names in lists.arrow": (
+        arrow_of(lambda: pa.ListArray.from_arrays(range(10**4 + 1), named(shared(10**4)))),
+        "takes over 512 MB|over 200 times"),
+    "names in tables.arrow": (
+        arrow_of(lambda: pa.StructArray.from_arrays([named(shared(10**4))], ["a"])),
+        "over 200 times"),
+    "name of nulls.arrow": (arrow_of(lambda: named(nulls_in_a_list())), "row 1 has over"),
+    "one of several.arrow": (arrow_of(lambda: either(250)), "a column of several types"),
+    "several in lists.arrow": (
+        arrow_of(lambda: pa.ListArray.from_arrays(range(251), either(250))), "of several types"),
+    "names in one of several.arrow": (arrow_of(either_of_names), "a column of several types"),
+    "long keys.arrow": (arrow_of(long_keys), "values in"),
+    "keys.arrow": (arrow_of(lambda: of_keys(30_000)), "longer than any data's"),
+    "columns of nothing.arrow": (millions_of_columns, "values in"),
     "run lengths.parquet": (run_lengths, "claims over 3,000,000 rows|claims over 2,999,999 rows"),
     "one text.parquet": (one_long_text, "unpacks to over 200 times its size"),
     "nothing.arrow": (arrow_of(lambda: pa.nulls(10**9)), "rows in"),

@@ -34,6 +34,9 @@ EACH = 100  # files between two looks at the clock
 HUGE = 10**400
 JUNK = (None, True, -1, 0, 2**31, 2**63, HUGE, 1.5, -1e308, "", "x", "\ud83d", "../x", "<b>",
         "\x1b[2J", [], [1], [[]], {}, {"a": {}}, "a" * 5000)  # fmt: skip
+# Pieces that are short by themselves: what goes deeper or on with each of them is found out.
+MANY = (b"[" * 10**5, b'{"":' * 10**5, b"[]," * 10**6, b'"","' * 10**5, b'x","y\n' * 10**4,
+        b"1," * 10**5, b"\n" * 10**6, b"a " * 10**5)  # fmt: skip
 LENGTHS = (0, 1, 2**15, 2**31 - 1, 2**32 - 1, 2**63, 2**64 - 1)
 
 
@@ -55,7 +58,8 @@ def broken(draw: st.DrawFn, form: Form) -> bytes:
             case 0:
                 data = data[:at]
             case 1:
-                data = data[:at] + draw(st.binary(min_size=1, max_size=8)) + data[at:]
+                more = draw(st.one_of(st.binary(min_size=1, max_size=8), st.sampled_from(MANY)))
+                data = data[:at] + more + data[at:]
             case 2:
                 data = data[:at] + data[at + draw(st.integers(1, 64)) :]
             case 3:  # a length that lies

@@ -74,6 +74,8 @@ def columns(write: Callable[[Any, Any], None]) -> Callable[[], bytes]:
             "list": [["a"], [], ["b", "c"], None],
             "named": pa.array(["x", "y", "x", "x"]).dictionary_encode(),
             "at": pa.array([0, 1, 2, 3], pa.timestamp("ns")),
+            "given": pa.ExtensionArray.from_storage(pa.opaque(pa.string(), "a", "b"),
+                                                    pa.array(["x", "y", "x", "x"])),
         })  # fmt: skip
         buffer = io.BytesIO()
         write(table, buffer)

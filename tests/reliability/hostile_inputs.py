@@ -235,6 +235,23 @@ def beside(path: Path, said: bytes) -> None:
         file.write_table(table)
 
 
+def hidden(path: Path) -> None:
+    """Two kilobytes of one text that 250 rows say, under a name of its own."""
+    said = pa.DictionaryArray.from_arrays(pa.array([0] * 250, pa.int8()), ["x" * 10**6])
+    column = pa.ExtensionArray.from_storage(pa.opaque(said.type, "a", "b"), said)
+    table = pa.table({"text": ["a"] * 250, "x": column})
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    with pa.ipc.new_file(str(path), table.schema, options=options) as file:
+        file.write_table(table)
+
+
+def one_by_one(path: Path) -> None:
+    """Rows that come one by one, beside 14 megabytes that say nothing of them."""
+    table = pa.table({"text": ["a"] * 5000}).replace_schema_metadata({"x": "y" * 14_000_000})
+    with pa.ipc.new_stream(str(path), table.schema) as file:
+        file.write_table(table, max_chunksize=1)
+
+
 def cell(text: str) -> Callable[[Path], Any]:
     """A chat whose messages are this text."""
     return to_bytes(lambda: json.dumps({"messages": text}).encode() + b"\n")
@@ -330,6 +347,8 @@ def hostile() -> dict[str, Hostile]:
         "a million splits in a folder": Hostile(
             lambda p: splits(p, json.dumps({"splits": ["x"] * 10**6}).encode()), rows, "too long"),
         "classes nested.arrow": Hostile(lambda p: beside(p, b"[" * 200_000), rows, ""),
+        "hidden.arrow": Hostile(hidden, rows, "over 200 times"),
+        "one by one.arrow": Hostile(one_by_one, rows, ""),
         "one line.jsonl": Hostile(to_bytes(b'{"text": "' + b"a" * 2**26), rows, "."),
         "letters.jsonl.gz": Hostile(
             to_bytes(lambda: gzip.compress(b'{"text": "' + bytes(2**27) + b'"}')), rows, "."),
