@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_factor_file
-from lora_lab.formats.factors import layer_of_factors
+from lora_lab.formats.factors import layer_of_factors, scales
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
 
@@ -104,7 +103,7 @@ def _rule(
         raise AdapterError(f"{path}: give either the α or the scale of {title}, not both")
     given = alpha if scale is None else scale
     assert given is not None
-    if not math.isfinite(given):
+    if not scales(given):
         raise AdapterError(f"{path}: {given:g} is no number that scales anything")
     if scale is not None:
         return lambda rank: given, f"s = {given:g}, as it was given"

@@ -24,7 +24,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats import kohya, xlabs
 from lora_lab.formats.components import ORIGINAL, PIPELINE, is_flat, named, split
 from lora_lab.formats.factor_file import metadata_table, read_factor_file
-from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors
+from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors, scales
 from lora_lab.formats.peft_patterns import matches
 from lora_lab.formats.portable import fold, padded
 from lora_lab.formats.safetensors_out import packed
@@ -250,7 +250,7 @@ def _rule(
     """(α, s) of a layer: of its own .alpha, of the metadata, else none, which means s = 1."""
     rank = own["down"].shape[0]
     if "alpha" in own:
-        if own["alpha"].numel() != 1 or not abs(float(own["alpha"])) < 1e30:
+        if own["alpha"].numel() != 1 or not scales(float(own["alpha"])):
             raise AdapterError(f"{path}: the alpha of {shown(name)} is no number that scales it")
         return float(own["alpha"]), None
     component, _, inside = name.partition(".")
@@ -264,7 +264,7 @@ def _rule(
         wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
     except AdapterError as error:
         raise AdapterError(f"{path}, {SETTINGS}: {error}") from None
-    if type(alpha) not in (int, float) or not abs(alpha) < 1e30:
+    if not scales(alpha):
         raise AdapterError(f"{path}: the metadata gives {shown(name)} the α {shown(alpha)}")
     if wanted != rank:
         raise AdapterError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +15,8 @@ from lora_lab.models.strict_json import parse_json, read_json
 from lora_lab.names import shown
 
 PICKLES = (".pt", ".pth", ".bin", ".ckpt")
+# What the names of factors hold in every convention; only an α of theirs is a single number.
+FACTOR = re.compile("lora|hada_|lokr_|vera_|dora_", re.IGNORECASE)
 MAX_HEADER = 16 * 2**20
 MAX_JSON = 4 * 2**20
 
@@ -34,7 +37,8 @@ def read_factor_file(path: Path) -> FactorFile:
     """
     try:
         if path.suffix in PICKLES:
-            return FactorFile(dict(read_state(path)), {}, path)
+            state = read_state(path)
+            return FactorFile({k: checked(path, k, t) for k, t in state.items()}, {}, path)
         size = regular_size(path)
         with path.open("rb") as file:
             if kind_of(file, size, path.name) != "safetensors":
@@ -47,13 +51,24 @@ def read_factor_file(path: Path) -> FactorFile:
         raise AdapterError(f"{path}: {error}") from error
     except OSError as error:
         raise AdapterError(f"{path}: cannot be read: {system_reason(error)}") from error
-    for name, tensor in tensors.items():
-        if not tensor.numel():
-            raise AdapterError(
-                f"{path}: {shown(name)} has the shape {list(tensor.shape)}: it is empty, as "
-                "DeepSpeed ZeRO-3 or FSDP leaves what was not gathered before it was saved"
-            )
-    return FactorFile(tensors, metadata, path)
+    return FactorFile({k: checked(path, k, t) for k, t in tensors.items()}, metadata, path)
+
+
+def checked(path: Path, name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """The tensor; raises AdapterError if it is empty, complex, or a factor that is one number."""
+    if not tensor.numel():
+        raise AdapterError(
+            f"{path}: {shown(name)} has the shape {list(tensor.shape)}: it is empty, as "
+            "DeepSpeed ZeRO-3 or FSDP leaves what was not gathered before it was saved"
+        )
+    if tensor.is_complex():
+        raise AdapterError(f"{path}: {shown(name)} has complex numbers, as no adapter has")
+    if not tensor.dim() and FACTOR.search(name) and not name.endswith("alpha"):
+        raise AdapterError(
+            f"{path}: {shown(name)} is a single number, and factors are tables of them. "
+            "Download or save it again"
+        )
+    return tensor
 
 
 def read_settings(path: Path) -> dict[str, Any]:

@@ -7,6 +7,7 @@ Linear layers hold down (r, in) and up (out, r); a convolution's down is (r, c, 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 
@@ -17,6 +18,11 @@ from lora_lab.names import shown
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 MATRICES = ("linear", "conv1d_linear")
 UNKNOWN = "unknown"  # linear or a convolution: ΔW as a matrix is known, its native shape is not
+
+
+def scales(value: Any) -> bool:
+    """Whether it is an α or an s: with one beyond that, ΔW or a norm of it may be infinite."""
+    return type(value) in (int, float) and abs(value) < 1e30
 
 
 def layer_of_factors(

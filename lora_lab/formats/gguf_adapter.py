@@ -18,7 +18,8 @@ import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.errors import AdapterError, CheckpointError
-from lora_lab.formats.factors import layer_of_factors
+from lora_lab.formats.factor_file import checked
+from lora_lab.formats.factors import layer_of_factors, scales
 from lora_lab.formats.gguf_experts import PARTS, hindrance, put_together
 from lora_lab.formats.gguf_experts import tensors_of as expert_tensors
 from lora_lab.formats.gguf_names import (
@@ -154,7 +155,7 @@ def load(path: Path, base: str = "") -> AdapterWeights:
             "llama.cpp, or train without invocation tokens"
         )
     alpha = _field(reader, "adapter.lora.alpha") or 0.0
-    if type(alpha) not in (int, float) or not abs(alpha) < 1e30:
+    if not scales(alpha):
         raise AdapterError(f"{path}: its alpha is {alpha}, no number that scales anything")
     stored = str(_field(reader, NAMES) or "{}")
     table = parse_json(stored.encode(), f"{path}, {NAMES}", AdapterError)
@@ -165,7 +166,7 @@ def load(path: Path, base: str = "") -> AdapterWeights:
         stem, _, part = tensor.name.rpartition(".lora_")
         if part not in ("a", "b") or not stem:
             raise AdapterError(f"{path}: {shown(tensor.name)} is no factor of a layer")
-        pairs.setdefault(stem, {})[part] = _numbers(path, tensor)
+        pairs.setdefault(stem, {})[part] = checked(path, tensor.name, _numbers(path, tensor))
         packed |= {tensor.tensor_type.name} - {"F32", "F16", "BF16"}
     if base and not table:
         architecture = str(_field(reader, "general.architecture"))
@@ -189,7 +190,7 @@ def load(path: Path, base: str = "") -> AdapterWeights:
         try:
             B = restored(pair["b"], heads)
             layers.append(layer_of_factors(name, A, B, alpha or None, kind=kind))
-        except (AdapterError, RuntimeError) as error:
+        except (AdapterError, RuntimeError, ValueError) as error:
             raise AdapterError(f"{path}: {error}") from None
     for name, parts in stacks.items():
         try:

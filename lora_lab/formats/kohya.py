@@ -32,7 +32,7 @@ from lora_lab.formats.components import (
     unflattened,
 )
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
-from lora_lab.formats.factors import UNKNOWN, cannot_say, layer_of_factors, native_factors
+from lora_lab.formats.factors import UNKNOWN, cannot_say, layer_of_factors, native_factors, scales
 from lora_lab.formats.portable import fold
 from lora_lab.formats.safetensors_out import packed
 from lora_lab.names import shown
@@ -159,6 +159,10 @@ def load(
     kinds = metadata_table(file, "lora_lab_kinds")
     shapes = names if isinstance(names, Mapping) else {}
     layers, alphas = [], []
+    try:
+        lycoris.check_sizes(groups)
+    except AdapterError as error:
+        raise AdapterError(f"{path}: {error}") from None
     for module, parts in groups.items():
         name = table.get(module, named(module))
         alphas.append(_alpha(path, module, parts.get("alpha")))
@@ -202,7 +206,8 @@ def _layer(
     """One layer; `known` is its kind by our own metadata, its shape in the base, and the base."""
     kind, shape, base = known
     down, up = (parts.get(part) for part in lycoris.PLAIN)
-    by_inputs = up is not None and "dora_scale" in parts and parts["dora_scale"].shape[0] != len(up)
+    magnitude = parts.get("dora_scale")
+    by_inputs = up is not None and magnitude is not None and magnitude.shape[:1] != up.shape[:1]
     if not lycoris.kind_of(parts):
         for part in lycoris.PLAIN:
             if part not in parts:
@@ -211,7 +216,7 @@ def _layer(
         assert up is not None
         layer = layer_of_factors(
             name, down, up, alpha or None, kind=kind,
-            magnitude=None if by_inputs else parts.get("dora_scale"),
+            magnitude=None if by_inputs else magnitude,
         )  # fmt: skip
         if not by_inputs:
             return layer
@@ -230,7 +235,7 @@ def _without_biases(path: Path, groups: dict[str, dict[str, torch.Tensor]]) -> l
             tensor = parts.pop(part, None)
             if tensor is None:
                 continue
-            if tensor.count_nonzero():
+            if tensor.double().count_nonzero():
                 what = "a bias" if part == "diff_b" else "a norm"
                 raise AdapterError(
                     f"{path}: {shown(f'{module}.{part}')} changes {what}, which no adapter of "
@@ -317,6 +322,6 @@ def _alpha(path: Path, module: str, tensor: torch.Tensor | None) -> float | None
     if tensor.numel() != 1:
         raise AdapterError(f"{path}: {shown(module + '.alpha')} is not one number")
     value = float(tensor)
-    if not abs(value) < 1e30:
+    if not scales(value):
         raise AdapterError(f"{path}: {shown(module + '.alpha')} is {value}")
     return value

@@ -8,7 +8,6 @@ rank and one scale hold for the whole folder, and mlx-lm refuses tensors of anot
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_factor_file, read_settings
-from lora_lab.formats.factors import MATRICES, layer_of_factors
+from lora_lab.formats.factors import MATRICES, layer_of_factors, scales
 from lora_lab.formats.portable import fold, padded
 from lora_lab.names import shown
 from lora_lab.variants import of_factors
@@ -153,7 +152,7 @@ def _scale(
     own = own if isinstance(own, dict) else {}
     scale, alpha = given["scale"], given["alpha"]
     for name, value in given.items():
-        if value is not None and not math.isfinite(value):
+        if value is not None and not scales(value):
             raise AdapterError(f"{path}: {name} is {value:g}, no number that scales anything")
     if scale is not None and alpha is not None:
         raise AdapterError(f"{path}: give either the scale or the α (scale = α/r), not both")
@@ -162,8 +161,7 @@ def _scale(
     if alpha is not None:
         return None, [f"scale = α/r with the α = {alpha:g} that was given"]
     stated = own.get("scale")
-    number = type(stated) in (int, float) and abs(stated) < 1e30
-    if "scale" not in own or not number:
+    if not scales(stated):
         what = f"is {shown(stated)}, no number" if "scale" in own else "is said nowhere"
         where = f"in {SETTINGS}" if settings else f"there is no {SETTINGS} beside it"
         raise AdapterError(

@@ -10,6 +10,7 @@ from typing import Any
 
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_settings
+from lora_lab.formats.factors import scales
 from lora_lab.formats.no_lora import of_adapter_hub
 from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, no_pattern, suffixes
 from lora_lab.models.skeleton import TASKS
@@ -105,8 +106,8 @@ def read_config(path: Path) -> PeftConfig:
     saved = values.get("modules_to_save") or []
     if not _texts(saved):
         raise _refusal(path, values, "modules_to_save", "must be a list of module names")
-    ranks = _table(path, "rank_pattern", values.get("rank_pattern"), _rank)
-    alphas = _table(path, "alpha_pattern", values.get("alpha_pattern"), _alpha)
+    ranks = _table(path, "rank_pattern", values.get("rank_pattern"), checked_rank)
+    alphas = _table(path, "alpha_pattern", values.get("alpha_pattern"), checked_alpha)
     notes = []
     if (task := values.get("task_type")) is not None and not _carries("task_type", task):
         notes.append(
@@ -124,8 +125,8 @@ def read_config(path: Path) -> PeftConfig:
     return PeftConfig(
         path=path,
         modules_to_save=tuple(saved),
-        r=_rank(path, "r", values.get("r", 8)),
-        lora_alpha=_alpha(path, "lora_alpha", values.get("lora_alpha", 8)),
+        r=checked_rank(path, "r", values.get("r", 8)),
+        lora_alpha=checked_alpha(path, "lora_alpha", values.get("lora_alpha", 8)),
         use_rslora=bool(values.get("use_rslora")),
         use_dora=bool(values.get("use_dora")),
         fan_in_fan_out=bool(values.get("fan_in_fan_out")),
@@ -283,7 +284,7 @@ def _texts(value: Any) -> bool:
     return isinstance(value, list) and all(isinstance(text, str) and text for text in value)
 
 
-def _rank(path: Path, field: str, value: Any) -> int:
+def checked_rank(path: Path, field: str, value: Any) -> int:
     if type(value) is not int or not 1 <= value <= MAX_RANK:
         raise AdapterError(
             f"{path}: {field} is {shown(value)}: a rank is a whole number from 1 to {MAX_RANK}"
@@ -291,10 +292,9 @@ def _rank(path: Path, field: str, value: Any) -> int:
     return value
 
 
-def _alpha(path: Path, field: str, value: Any) -> float:
-    # An integer of a thousand digits has no float; compare before converting.
-    if type(value) not in (int, float) or not -1e300 < value < 1e300:
-        raise AdapterError(f"{path}: {field} is {shown(value)}: alpha is a number")
+def checked_alpha(path: Path, field: str, value: Any) -> float:
+    if not scales(value):
+        raise AdapterError(f"{path}: {field} is {shown(value)}: alpha is a number below 1e30")
     return float(value)
 
 

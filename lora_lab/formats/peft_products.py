@@ -11,7 +11,7 @@ how much of A belongs to a layer is told by the base.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,9 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats import lycoris
 from lora_lab.formats.factor_file import read_factor_file, read_settings
 from lora_lab.formats.factors import layer_of_factors
+from lora_lab.formats.laid_out import Laid, check_laid_out
 from lora_lab.formats.peft import CONFIG, TENSORS
-from lora_lab.formats.peft_config import MERGE
+from lora_lab.formats.peft_config import MERGE, checked_alpha, checked_rank
 from lora_lab.formats.peft_patterns import Patterns
 from lora_lab.names import shown
 from lora_lab.variants import PLAIN
@@ -31,7 +32,6 @@ from lora_lab.variants import PLAIN
 TITLES = {"LOHA": "LoHa", "LOKR": "LoKr", "VERA": "VeRA"}
 PREFIX = "base_model.model."
 SHARED = ("base_model.vera_A", "base_model.vera_B")
-LARGEST = 1e30  # r or alpha
 LAMBDAS = ("vera_lambda_d", "vera_lambda_b")
 PARTS = (*LAMBDAS, *(part for part in lycoris.KNOWN if part.startswith(("hada_", "lokr_"))))
 
@@ -67,9 +67,11 @@ def load(folder: Path, shapes: Shapes) -> AdapterWeights:
             )
     try:
         if method == "VERA":
+            check_laid_out(_vera_sizes(groups, tensors, shapes))
             layers = [_vera(name, own, tensors, shapes) for name, own in groups.items()]
         else:
             scale = _Scale(settings, path)
+            lycoris.check_sizes(groups)
             layers = [
                 lycoris.layer(name, own, None, shapes.get(name, ()), None, scale.of(name))
                 for name, own in groups.items()
@@ -93,16 +95,29 @@ class _Scale:
         tables = [settings.get(name) or {} for name in ("alpha_pattern", "rank_pattern")]
         if not all(isinstance(table, dict) for table in tables):
             raise AdapterError(f"{path.parent / CONFIG}: its patterns are no table of numbers")
-        self.common = settings.get("alpha", 8), settings.get("r", 8)
-        numbers = [*self.common, *(value for table in tables for value in table.values())]
-        ranks = [self.common[1], *tables[1].values()]
-        if any(type(n) not in (int, float) or abs(n) > LARGEST for n in numbers) or 0 in ranks:
-            raise AdapterError(f"{path.parent / CONFIG}: its r and alpha are no numbers")
+        where = path.parent / CONFIG
+        alpha, r = settings.get("alpha", 8), settings.get("r", 8)
+        self.common = checked_alpha(where, "alpha", alpha), checked_rank(where, "r", r)
+        checks = {"alpha_pattern": checked_alpha, "rank_pattern": checked_rank}
+        tables = [
+            {key: check(where, field, value) for key, value in table.items()}
+            for (field, check), table in zip(checks.items(), tables, strict=True)
+        ]
         self.alphas, self.ranks = (Patterns(table) for table in tables)
 
     def of(self, name: str) -> float:
         alpha, rank = self.common
-        return float(self.alphas.get(name, alpha)) / float(self.ranks.get(name, rank))
+        return self.alphas.get(name, alpha) / self.ranks.get(name, rank)
+
+
+def _vera_sizes(
+    groups: dict[str, dict[str, torch.Tensor]], tensors: dict[str, torch.Tensor], shapes: Shapes
+) -> Iterator[Laid]:
+    """What each layer takes of the pair that the file has once for all of them."""
+    for name, own in groups.items():
+        shape, numbers = shapes.get(name, ()), sum(tensor.numel() for tensor in own.values())
+        if len(shape) == 2 and SHARED[0] in tensors:
+            yield Laid(name, shape[0], len(tensors[SHARED[0]]), shape[1], numbers)
 
 
 def _vera(
@@ -117,8 +132,13 @@ def _vera(
     for part in LAMBDAS:
         if part not in own:
             raise AdapterError(f"{part} of {shown(name)} is missing")
-    d, b = (own[part].double() for part in LAMBDAS)  # (r), (out)
-    A, B = (tensors[key].double() for key in SHARED)  # (r, largest in), (largest out, r)
+    d, b = (own[part] for part in LAMBDAS)  # (r), (out)
+    A, B = (tensors[key] for key in SHARED)  # (r, largest in), (largest out, r)
+    if (d.dim(), b.dim(), A.dim(), B.dim()) != (1, 1, 2, 2) or B.shape[1] != len(A):
+        raise AdapterError(
+            f"{shown(name)}: {list(d.shape)} and {list(b.shape)}, {list(A.shape)} and "
+            f"{list(B.shape)} are no vectors and matrices of VeRA"
+        )
     shape = shapes.get(name, ())
     if len(shape) != 2:
         raise AdapterError(
@@ -128,5 +148,6 @@ def _vera(
     inputs = shape[1] if shape[0] == len(b) else shape[0]
     if len(b) not in shape or A.shape[0] != len(d) or A.shape[1] < inputs or B.shape[0] < len(b):
         raise AdapterError(f"{shown(name)} is {list(shape)} in the base: it is for another base")
-    down, up = d[:, None] * A[:, :inputs], b[:, None] * B[: len(b)]
+    down = d.double()[:, None] * A[:, :inputs].double()
+    up = b.double()[:, None] * B[: len(b)].double()
     return layer_of_factors(name, down.float(), up.float(), None)

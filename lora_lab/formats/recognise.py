@@ -72,6 +72,8 @@ def open_adapter(
     path = Path(path).expanduser()
     told = Told(alpha, scale, names, base)
     weights = _folder(path, told) if path.is_dir() else _file(path, told)
+    if not weights.layers:
+        raise AdapterError(f"{path}: its factors are all zero, so that it adapts no layer")
     extra = {"format": "peft", "notes": (), **weights.extra}
     if extra["format"] == "peft":
         rule = "α/√r (use_rslora)" if weights.extra.get("use_rslora") else "α/r"

@@ -286,3 +286,36 @@ def test_factors_of_two_types(llama, tmp_path):
     weights = adapter(llama, "lora")
     rows = tuple(replace(x, lora_A=x.lora_A.half()) for x in weights.layers)
     export(replace(weights, layers=rows), tmp_path / "a.gguf", "gguf")
+
+
+EXPERTS = {"blk.0.ffn_down_exps.weight": ["a.down_proj", "down_proj", 0]}
+HEADS = {"blk.0.attn_q.weight": ["q", "linear", 4]}
+ODD = {
+    "experts that are all zero": (EXPERTS, (2, 8, 4), (2, 4, 8), "adapts no layer"),
+    "experts of rank 0": (EXPERTS, (2, 0, 4), (2, 4, 0), "it is empty"),
+    "experts beside a matrix": (EXPERTS, (2, 8, 4), (4, 8), "do not multiply"),
+    "one number": ({}, (), (), "."),
+    "rows with heads": (HEADS, (8, 4), (8,), "."),
+    "three sizes with heads": (HEADS, (8, 4), (2, 4, 8), "."),
+}
+
+
+@pytest.mark.parametrize("case", ODD)
+def test_factors_in_other_shapes_are_refused_with_the_file(tmp_path, case):
+    table, a, b, said = ODD[case]
+    writer = gguf.GGUFWriter(str(tmp_path / "x.gguf"), "llama")
+    writer.add_type(gguf.GGUFType.ADAPTER)
+    writer.add_string("adapter.type", "lora")
+    writer.add_float32("adapter.lora.alpha", 1.0)
+    writer.add_string(gguf_adapter.NAMES, json.dumps(table))
+    for part, shape in (("a", a), ("b", b)):
+        stem = next(iter(table), "blk.0.ffn_down.weight")
+        writer.add_tensor(f"{stem}.lora_{part}", np.zeros(shape, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    with pytest.raises(AdapterError, match=said) as refused:
+        open_adapter(tmp_path / "x.gguf")
+    assert "x.gguf" in str(refused.value)
+    assert "not known here" not in str(refused.value), "nobody foresaw it"

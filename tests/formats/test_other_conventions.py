@@ -16,6 +16,7 @@ from lora_lab.formats.verify import export
 A, B = torch.randn(3, 6), torch.randn(5, 3)  # rank 3, 6 inputs, 5 outputs
 KOHYA = {"lora_unet_a_b.lora_down.weight": A, "lora_unet_a_b.lora_up.weight": B}
 MLX = {"fc.lora_a": A.t().contiguous(), "fc.lora_b": B.t().contiguous()}
+NUMBER, SINGLE = torch.tensor(1.0), "is a single number"
 TUTORIAL = "fc.parametrizations.weight.0.lora_"
 
 # tensors, what is told, s
@@ -61,7 +62,7 @@ READ = {
 def write(folder, tensors, suffix=".safetensors", metadata=None):
     path = folder / f"adapter{suffix}"
     if suffix == ".safetensors":
-        safetensors.torch.save_file(tensors, path, metadata)
+        safetensors.torch.save_file({k: t.clone() for k, t in tensors.items()}, path, metadata)
     else:
         torch.save(tensors, path)
     return path
@@ -192,6 +193,43 @@ BAD = {
     "alpha of two": ({**KOHYA, "lora_unet_a_b.alpha": torch.ones(2)}, {}, "not one number"),
     "alpha NaN": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(float("nan"))}, {}, "alpha"),
     "old dora": ({**KOHYA, "lora_unet_a_b.dora_scale": torch.ones(1, 6)}, {}, "each input.*base"),
+    "a factor that is a number": ({"fc.lora_A": NUMBER, "fc.lora_B": B}, {"alpha": 1.0}, SINGLE),
+    "numbers of kohya": (dict.fromkeys(KOHYA, NUMBER), {}, SINGLE),
+    "numbers of mlx": (dict.fromkeys(MLX, NUMBER), {"scale": 1.0}, SINGLE),
+    "a number beside experts of mlx": (
+        {"fc.lora_a": NUMBER, "fc.lora_b": torch.ones(2, 2, 2)}, {"scale": 1.0}, SINGLE,
+    ),
+    "numbers of diffusers": (
+        {"unet.a.lora.down.weight": NUMBER, "unet.a.lora.up.weight": NUMBER}, {}, SINGLE,
+    ),
+    "a number of xlabs": (
+        {f"double_blocks.0.processor.qkv_lora1.{part}.weight": NUMBER for part in ("up", "down")},
+        {}, SINGLE,
+    ),
+    "numbers of lokr": (
+        {"lora_unet_a.lokr_w1": NUMBER, "lora_unet_a.lokr_w2": NUMBER}, {}, SINGLE,
+    ),
+    "a magnitude for all": ({**KOHYA, "lora_unet_a_b.dora_scale": NUMBER}, {}, SINGLE),
+    "rows of lokr": (
+        {"lora_unet_a.lokr_w1": torch.ones(4), "lora_unet_a.lokr_w2": torch.ones(4)}, {},
+        "do not multiply",
+    ),
+    "cubes of lokr": (
+        {"lora_unet_a.lokr_w1_a": torch.ones(2, 2, 2), "lora_unet_a.lokr_w1_b": torch.ones(2, 2),
+         "lora_unet_a.lokr_w2": torch.ones(2, 2)}, {}, "do not multiply",
+    ),
+    "ranks of loha the wrong way round": (
+        {f"lora_unet_a.hada_{key}": torch.ones(shape) for key, shape in
+         (("w1_a", (4, 2)), ("w1_b", (3, 4)), ("w2_a", (4, 3)), ("w2_b", (2, 4)))}, {},
+        "do not multiply",
+    ),
+    "complex": ({**KOHYA, "lora_unet_a_b.alpha": torch.tensor(1 + 2j)}, {}, "complex"),
+    "a bias in float8": (
+        {**KOHYA, "lora_unet_a_b.diff_b": torch.ones(5).to(torch.float8_e4m3fn)}, {},
+        "changes a bias",
+    ),
+    "no end of a scale": ({"fc.lora_A": A, "fc.lora_B": B}, {"alpha": 1e40}, "no number"),
+    "no end of mlx's": (MLX, {"scale": -1e40}, "no number"),
     "loralib convolution": (
         {"c.lora_A": torch.ones(6, 12), "c.lora_B": torch.ones(15, 6, 1)}, {"alpha": 1.0},
         "convolution",
@@ -209,6 +247,12 @@ def test_what_is_not_whole_is_refused_by_name(tmp_path, name):
     with pytest.raises(LabError, match=reason) as refused:
         open_adapter(path, **told)
     assert "adapter.safetensors" in str(refused.value)
+
+
+def test_an_archive_is_asked_what_a_safetensors_file_is(tmp_path):
+    path = write(tmp_path, {"fc.lora_a": torch.ones(6, 0), "fc.lora_b": torch.ones(0, 5)}, ".pt")
+    with pytest.raises(LabError, match="it is empty"):
+        open_adapter(path, alpha=1.0)
 
 
 def test_a_stranger_may_not_name_the_kind_of_a_layer(tmp_path):

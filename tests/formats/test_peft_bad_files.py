@@ -100,6 +100,8 @@ BAD = {
     "r other": (config(r=3), "lora_A.weight' has rank 2, but adapter_config.json says 3"),
     "alpha NaN": (config(lora_alpha=float("nan")), "NaN is not a number"),
     "alpha infinite": (config(lora_alpha=float("inf")), "Infinity is not a number"),
+    "alpha beyond all scales": (config(lora_alpha=1e40), "lora_alpha is 1e.40: alpha is a number"),
+    "a factor that is a number": (put(torch.tensor(1.0)), "is a single number"),
     "alpha text": (config(lora_alpha="4"), "lora_alpha is '4'"),
     "alpha overflows": (config(lora_alpha=10**400), "a number of 401 digits"),
     "dropout": (config(lora_dropout=1.0), "lora_dropout"),
@@ -340,7 +342,7 @@ HEADERS = {
     "more fields": ('{"x":{"dtype":"F32"}}', "not described"),
     "not a table": ("[1]", "not a table"),
     "nested": ("[" * 200_000, "nested too deeply"),
-    "long name": ('{"' + "n" * 5_000_000 + '":{}}', "not described"),
+    "long name": ('{"' + "n" * 5_000_000 + '":{}}', "a name of 5,000,000 characters"),
     "odd name": ('{"\\u202e\\n<b>":{}}', r"u202e"),
     "many names": (
         "{" + ",".join(tensor(str(i), shape="[0]", offsets="[0,0]") for i in range(100_001)) + "}",

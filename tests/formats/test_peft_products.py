@@ -4,6 +4,7 @@ import json
 import warnings
 
 import pytest
+import safetensors.torch
 import torch
 from torch import nn
 
@@ -100,10 +101,36 @@ def test_what_the_folder_does_not_hold_is_said(tmp_path):
     config = tmp_path / "more" / "adapter_config.json"
     whole = json.loads(config.read_text())
     for more, reason in (
-        ({"alpha": "6"}, "no numbers"), ({"r": 0}, "no numbers"), ({"alpha": 10**35}, "no numbers"),
-        ({"rank_pattern": {"one": 0}}, "no numbers"), ({"alpha_pattern": True}, "no table"),
+        ({"alpha": "6"}, "alpha is a"), ({"r": 0}, "a rank is"), ({"alpha": 10**35}, "alpha is a"),
+        ({"r": 1e-300, "alpha": 1e29}, "r is 1e-300: a rank is"), ({"r": True}, "a rank is"),
+        ({"rank_pattern": {"one": 1e-320}}, "a rank is"), ({"r": 2.0}, "a rank is"),
+        ({"rank_pattern": {"one": 0}}, "a rank is"), ({"alpha_pattern": True}, "no table"),
         ({"rank_pattern": [["one", 1]]}, "no table"),
     ):  # fmt: skip
         config.write_text(json.dumps({**whole, **more}))
         with pytest.raises(LabError, match=reason):
             open_adapter(tmp_path / "more", names=SHAPES)
+
+
+ODD = {
+    "base_model.vera_A": [
+        torch.tensor(1.0),
+        torch.ones(5),
+        torch.ones(5, 16, 1),
+        torch.ones(4, 16),
+    ],
+    "base_model.vera_B": [torch.tensor(1.0), torch.ones(20), torch.ones(20, 4)],
+    "base_model.model.one.vera_lambda_d": [torch.tensor(1.0), torch.ones(5, 1), torch.ones(4)],
+    "base_model.model.one.vera_lambda_b": [torch.tensor(1.0), torch.ones(20, 1)],
+}
+
+
+@pytest.mark.parametrize(
+    ("key", "at"), [(key, n) for key, row in ODD.items() for n in range(len(row))]
+)
+def test_parts_of_vera_in_other_shapes_are_refused(tmp_path, key, at):
+    saved(tmp_path, "vera")
+    file = tmp_path / "adapter_model.safetensors"
+    safetensors.torch.save_file({**safetensors.torch.load_file(file), key: ODD[key][at]}, file)
+    with pytest.raises(LabError, match=r"single number|no vectors and matrices|another base"):
+        open_adapter(tmp_path, names=SHAPES)

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.models.test_checkpoint import shared, tables_of_tables
-from tests.reliability.hostile_inputs import Hostile, llama, model, state, to_bytes
+from tests.reliability.hostile_inputs import Hostile, adapter, llama, model, state, to_bytes
 
 
 def four_bits(folder: Path, **facts: Any) -> None:
@@ -29,7 +29,15 @@ def four_bits(folder: Path, **facts: Any) -> None:
 
 def hostile_weights() -> dict[str, Hostile]:
     """Every such input by its name."""
-    return {
+    from tests.formats.test_laid_out import PRODUCTS
+
+    products = {
+        f"{case}.safetensors": Hostile(
+            lambda path, parts=parts: save_file(parts, str(path)), adapter, "which no layer has"
+        )
+        for case, parts in PRODUCTS.items()
+    }
+    return products | {
         "tables of tables.pt": Hostile(to_bytes(tables_of_tables), state, "not a tensor"),
         "one storage.pt": Hostile(to_bytes(shared), state, "the same numbers many times"),
         "blocks of 4 bits": Hostile(lambda p: four_bits(p, blocksize=2 * 10**8), model,
