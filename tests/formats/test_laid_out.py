@@ -1,5 +1,7 @@
 """What small tensors stand for is counted before it is laid out; layers that there are pass."""
 
+from types import SimpleNamespace
+
 import psutil
 import pytest
 import safetensors.torch
@@ -24,8 +26,7 @@ THERE = {
 
 @pytest.mark.parametrize("layer", THERE)
 def test_what_there_is_passes(layer, monkeypatch):
-    free = psutil.virtual_memory()._replace(available=2**36)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**36))
     check_laid_out([THERE[layer]])
 
 
@@ -58,8 +59,7 @@ def test_a_product_that_no_layer_has_is_refused_before_it_is_made(tmp_path, case
 
 
 def test_layers_that_memory_does_not_hold_together_are_refused(tmp_path, monkeypatch):
-    free = psutil.virtual_memory()._replace(available=2**20)
-    monkeypatch.setattr(psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**16))
     parts = {f"lora_unet_{n}.lokr_w{i}": ONE(12, 12) for n in range(20) for i in (1, 2)}
     safetensors.torch.save_file(parts, tmp_path / "a.safetensors")
     with pytest.raises(AdapterError, match=r"once they are laid out, and 0.0 GB are free. Merge"):
