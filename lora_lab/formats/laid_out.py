@@ -36,8 +36,11 @@ class Laid(NamedTuple):
         return self.rank * (self.out + self.columns)
 
 
-def check_laid_out(layers: Iterable[Laid]) -> None:
-    """Raise AdapterError for factors that are no layer's, or more together than memory holds."""
+def check_laid_out(layers: Iterable[Laid], where: str = "") -> None:
+    """Raise AdapterError for factors that are no layer's, or more together than memory holds.
+
+    Its message begins with `where`.
+    """
     total = 0
     for layer in layers:
         if layer.numbers <= PAID * layer.own:
@@ -45,12 +48,12 @@ def check_laid_out(layers: Iterable[Laid]) -> None:
         side = max(layer.out, layer.columns)
         if layer.numbers > LARGEST or side > LONGEST:
             raise AdapterError(
-                f"{shown(layer.name)}: its {layer.own:,} numbers stand for a matrix of "
+                f"{where}{shown(layer.name)}: its {layer.own:,} numbers stand for a matrix of "
                 f"{layer.out:,} × {layer.columns:,} and rank {layer.rank:,}, which no layer has"
             )
         total += layer.numbers * BYTES
     if total > (free := psutil.virtual_memory().available) * SHARE:
         raise AdapterError(
-            f"its factors take {total / 1e9:.1f} GB once they are laid out, and "
+            f"{where}its factors take {total / 1e9:.1f} GB once they are laid out, and "
             f"{free / 1e9:.1f} GB are free. {WAY_OUT}"
         )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile, metadata_table, read_factor_file
-from lora_lab.formats.laid_out import Laid, check_laid_out
+from lora_lab.formats.laid_out import check_laid_out
 from lora_lab.formats.peft_config import TARGETING, PeftConfig, left_out, read_config
 from lora_lab.formats.peft_keys import check_targets, parts_of, whole_of
 from lora_lab.formats.peft_limits import model_type, unusual
@@ -33,7 +32,6 @@ from lora_lab.formats.peft_parameters import tensors_of as stacked_tensors
 from lora_lab.formats.peft_settings import config_of
 from lora_lab.formats.peft_tensors import (
     A_KEY,
-    B_KEY,
     CONVOLUTION,
     EMBEDDING,
     EMBEDDING_A,
@@ -42,6 +40,7 @@ from lora_lab.formats.peft_tensors import (
     TRANSPOSED,
     Tensors,
     layer_of,
+    sizes_of,
     split_key,
     tensors_of,
 )
@@ -119,10 +118,8 @@ def load(path: Path) -> AdapterWeights:
     if not isinstance(also, dict) or not all(isinstance(x, list) for x in also.values()):
         raise AdapterError(f"{file.path}, also: not a table of layers")
     layers = []
-    try:
-        check_laid_out(_convolutions(file, kinds))
-    except AdapterError as error:
-        raise AdapterError(f"{file.path}: {error}") from None
+    convolutions = [name for name, kind in kinds.items() if kind == CONVOLUTION]
+    check_laid_out(sizes_of(file.tensors, convolutions), f"{file.path}: ")
     notes += [*config.notes, *beside, *unused]
     for name in sorted(parts, key=natural):
         own = {part: file.tensors[PREFIX + name + part] for part in parts[name]}
@@ -241,13 +238,6 @@ def _kinds(config: PeftConfig, file: FactorFile, parts: dict[str, set[str]]) -> 
                 f"{shown(table[name])}, but its tensors are of type {kind}"
             )
     return table
-
-
-def _convolutions(file: FactorFile, kinds: dict[str, str]) -> Iterator[Laid]:
-    """What each takes here: lora_B of a convolution in groups has zeros between its blocks."""
-    for name in (name for name, kind in kinds.items() if kind == CONVOLUTION):
-        A, B = (file.tensors[PREFIX + name + part] for part in (A_KEY, B_KEY))
-        yield Laid(name, len(B), len(A), A[0].numel(), A.numel() + B.numel())
 
 
 def _windows(file: FactorFile, kinds: dict[str, str]) -> dict[str, tuple[tuple[int, ...], str]]:

@@ -14,10 +14,13 @@ its own group; it is written like this, and nothing else is read.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
+from lora_lab.formats.laid_out import Laid
 from lora_lab.names import shown
 
 PREFIX = "base_model.model."
@@ -79,6 +82,13 @@ def tensors_of(layer: LayerWeights) -> Tensors:
         PREFIX + layer.name + part: tensor.detach().contiguous().clone()
         for part, tensor in parts.items()
     }
+
+
+def sizes_of(tensors: Tensors, names: Iterable[str]) -> Iterator[Laid]:
+    """What convolutions take here: those in groups have zeros between the blocks of lora_B."""
+    for name in names:
+        A, B = tensors[PREFIX + name + A_KEY], tensors[PREFIX + name + B_KEY]
+        yield Laid(name, len(B), len(A), A[0].numel(), A.numel() + B.numel())
 
 
 def layer_of(
