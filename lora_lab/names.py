@@ -29,10 +29,15 @@ def is_text(text: str) -> bool:
     return True
 
 
+def brief(text: str, most: int = MOST) -> str:
+    """A text cut in its middle where it is longer than anybody reads, or a window can lay out."""
+    end = most * 3 // 10
+    return text if len(text) <= most else f"{text[: most - end]}…{text[1 - end :]}"
+
+
 def shown(name: object) -> str:
     """A name for people, escaped and cut, because a file may call a tensor anything."""
-    text = ascii(name)
-    return text if len(text) <= MOST else f"{text[: MOST - 30]}…{text[-29:]}"
+    return brief(ascii(name))
 
 
 def natural(name: str) -> list[tuple[int, str]]:

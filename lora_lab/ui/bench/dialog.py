@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QVBoxLayout, QWidget
 from lora_lab.ui.bench.page import BenchPage
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.dialogs import resize_within
+from lora_lab.ui.widgets.drops import local_paths
 
 HELP = "svd"
 
@@ -46,10 +47,10 @@ class BenchDialog(QDialog):
         super().closeEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        urls = event.mimeData().urls()
-        if len(urls) == 1 and urls[0].isLocalFile():
+        if len(local_paths(event.mimeData(), 2)) == 1:
             event.acceptProposedAction()
 
     def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
-        self.page.load(event.mimeData().urls()[0].toLocalFile())
+        for path in local_paths(event.mimeData(), 1):
+            self.page.load(path)

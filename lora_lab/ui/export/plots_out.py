@@ -24,8 +24,12 @@ from lora_lab.ui.widgets.plot import Plot
 
 translate = QCoreApplication.translate
 
-FORMULA = ("=", "+", "-", "@", "\t", "\n")  # what a cell begins with that is computed
-CELL = re.compile(r'([,;|]\s*"?\s*)([-=+@][^,;|"\]}]*)')  # in a line that is taken apart
+# What is computed where a cell begins with it; in the wide letters of Chinese and Japanese too.
+SIGN = "[-=+@－＝＋＠]"
+FORMULA = re.compile(rf'[\t\n]|[\s"]*{SIGN}')  # a cell that is one
+# And what becomes one, in any text: whoever opens a table may divide its lines by another sign.
+CELL = re.compile(rf'(?<![\s",;|])([\s",;|]+)(?=({SIGN}[^,;|"\]}}\t\n]*))')
+DIVIDES = re.compile(r"[,;|\t\n]")
 NUMBER = re.compile(r"[-+]?\d+\.?\d*(e[-+]?\d+)?\s*", re.IGNORECASE)
 SCALE = 2  # pixels of a PNG for each of the screen's at 100 %
 _ROWS = 20_000  # written between two reports
@@ -116,7 +120,7 @@ def csv_bytes(columns: Columns, about: About, report: Report = lambda what, shar
     text = io.StringIO(newline="")
     for key, value in about.items():
         words = " ".join(legible(value).split())
-        text.write(f"# {key}: {CELL.sub(_computed, words)}\n")
+        text.write(f"# {key}: {CELL.sub(_held, words)}\n")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_cell, columns))
     count = len(next(iter(columns.values())))
@@ -132,14 +136,15 @@ def _cell(value: Any) -> Any:
     """A text that no spreadsheet takes for a formula; numbers stay as they are."""
     if not isinstance(value, str):
         return value
-    text = legible(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    text = CELL.sub(_held, legible(value))
+    return f"'{text}" if FORMULA.match(text) else text
 
 
-def _computed(cell: re.Match[str]) -> str:
-    """What stands in a comment behind what a spreadsheet divides its line by; numbers stay."""
+def _held(cell: re.Match[str]) -> str:
+    """What a spreadsheet divides a line by, and a mark where a formula follows; numbers stay."""
     before, value = cell.groups()
-    return f"{before}{value}" if NUMBER.fullmatch(value) else f"{before}'{value}"
+    divided = DIVIDES.search(before) and not NUMBER.fullmatch(value)
+    return f"{before}'" if divided else before
 
 
 def write(path: Path, data: bytes) -> None:

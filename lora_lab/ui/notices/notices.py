@@ -18,12 +18,16 @@ from typing import Any, Literal
 
 from PySide6.QtCore import QObject, Qt, QtMsgType, Signal, qInstallMessageHandler
 
+from lora_lab.names import brief
+
 log = logging.getLogger("lora_lab.ui")
 
 Severity = Literal["news", "warning", "error"]
 Action = tuple[str, Callable[[], None]]  # words of a button, and what it does
 
 SAME_FOR = 10.0  # seconds in which an equal notice is counted instead of shown again
+LINES, LETTERS = 10, 1000  # of a notice; what a file says may be as long as it likes
+DETAILS = 50_000  # letters
 BURST = 8  # different notices in one second; a storm beyond that is only counted
 
 
@@ -56,13 +60,28 @@ class Notices(QObject):
         self.run_left.connect(self._forget_run, Qt.ConnectionType.QueuedConnection)
 
     def news(self, message: str, details: str = "", of_run: bool = False) -> None:
-        self.posted.emit(Notice("news", message, details, of_run=of_run))
+        self._post("news", message, details, of_run=of_run)
 
     def warning(self, message: str, details: str = "", actions: tuple[Action, ...] = ()) -> None:
-        self.posted.emit(Notice("warning", message, details, actions=actions))
+        self._post("warning", message, details, actions)
 
     def error(self, message: str, details: str = "", actions: tuple[Action, ...] = ()) -> None:
-        self.posted.emit(Notice("error", message, details, actions=actions))
+        self._post("error", message, details, actions)
+
+    def _post(
+        self,
+        severity: Severity,
+        message: str,
+        details: str,
+        actions: tuple[Action, ...] = (),
+        of_run: bool = False,
+    ) -> None:
+        lines = message.split("\n")
+        short = brief("\n".join(lines[:LINES]), LETTERS)
+        if len(lines) > LINES or len(short) < len(message):
+            details = f"{message}\n\n{details}".strip()
+        details = "\n".join(brief(line, LETTERS) for line in brief(details, DETAILS).split("\n"))
+        self.posted.emit(Notice(severity, short, details, actions=actions, of_run=of_run))
 
     def install(self) -> None:
         """Take over the hooks for uncaught exceptions and Qt's messages."""

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.measured import TokenLossRecord, WrongRecord
-from lora_lab.names import legible
+from lora_lab.names import brief, legible
 from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
 from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.task_info import TASKS
@@ -36,6 +36,7 @@ translate = QCoreApplication.translate
 Forms = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
 
 NONE = "–"
+OFFERED = 1000  # columns in a list: nobody looks for one among more, and a file may have a million
 
 
 class DataPanel(Panel):
@@ -216,6 +217,7 @@ class DataPanel(Panel):
                 widget.deleteLater()
         self.column_combos = {}
         used = dict(record.roles)
+        offered = dict.fromkeys((*record.columns[:OFFERED], *used.values()))
         needed, further = forms.get(self.form_combo.currentText(), ((), ()))
         for role in (*needed, *further):
             combo = Combo()
@@ -225,8 +227,11 @@ class DataPanel(Panel):
             )
             combo.setMinimumContentsLength(3)
             combo.addItem(NONE, "")
-            for column in dict.fromkeys((*record.columns, *used.values())):
+            for column in offered:
                 combo.addItem(column, column)
+            if len(record.columns) > OFFERED:
+                combo.addItem(self.tr("{} more").format(f"{len(record.columns) - OFFERED:,}"), "")
+                combo.model().item(combo.count() - 1).setEnabled(False)
             combo.setCurrentIndex(max(0, combo.findData(used.get(role, ""))))
             combo.activated.connect(self._on_moved)
             title = label(role, "small")
@@ -272,7 +277,7 @@ class DataPanel(Panel):
             words = self.tr("row {:,}").format(row.number)
             other = row.rejected or row.target
             count = len(row.tokens) + (len(other.tokens) if other else 0)
-            words += "  " + (row.label or self.tr("{:,} tokens").format(count))
+            words += "  " + (brief(row.label) or self.tr("{:,} tokens").format(count))
             self.rows.addItem(legible(words))
         if rows:
             self.rows.setCurrentRow(min(chosen, len(rows) - 1))

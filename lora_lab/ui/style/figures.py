@@ -10,12 +10,13 @@ from html import escape
 from PySide6.QtCore import QCoreApplication
 
 from lora_lab.config import plain_number
-from lora_lab.names import legible
+from lora_lab.names import brief, legible
 from lora_lab.records import State
 
 translate = QCoreApplication.translate
 
 TIP_LETTERS = 72
+MOST = 5000  # letters of a tip; to break megabytes into lines takes seconds
 _LONG = 16  # letters of a name
 
 _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -54,7 +55,7 @@ def size_words(count: int) -> str:
 
 def in_lines(text: str) -> str:
     """In lines of a readable length: a plain tooltip is not broken by itself."""
-    return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in text.split("\n"))
+    return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in brief(text, MOST).split("\n"))
 
 
 def tip_lines(text: str) -> str:
@@ -67,7 +68,7 @@ def plain_tip(text: str) -> str:
 
     A name may come from anybody's file, and a picture in it would be loaded from anywhere.
     """
-    text = legible(text)
+    text = legible(brief(text, MOST))
     if "<" not in text:
         return text
     return f"<span>{escape(text)}</span>".replace("\n", "<br>")

@@ -11,10 +11,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.names import legible
+from lora_lab.names import brief, legible
 from lora_lab.ui.style import theme
 
 COLUMN = 24  # letters
+MOST = 10_000  # letters: a refusal may quote megabytes, and to wrap those takes seconds
 
 
 class TextLabel(QLabel):
@@ -30,7 +31,7 @@ class TextLabel(QLabel):
         self.setText(text)
 
     def setText(self, text: str) -> None:
-        super().setText(legible(text))
+        super().setText(legible(brief(text, MOST)))
 
     def minimumSizeHint(self) -> QSize:
         """Text of several lines asks for no more than a column: a long name widens no dialog."""

@@ -5,6 +5,7 @@ import io
 import json
 import re
 import threading
+import time
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -145,6 +146,24 @@ def test_no_cell_of_a_comment_is_a_formula_however_its_line_is_divided(between):
     cells = [cell.strip() for row in rows for cell in row]
     assert not [c for c in cells if c.startswith(("=", "@", "+"))]
     assert " -2, 0.5, -1e-05]" in data, "numbers stay"
+
+
+@pytest.mark.parametrize("between", [",", ";", "|", "\t"])
+def test_no_cell_of_a_table_is_a_formula_however_its_line_is_divided(between):
+    texts = ["x;=cmd|' /C calc'!A0", "a\t=1+1", "＝1+1", "a |  +cmd()", 'a;"=1', 'a;""@x', "a\n=1",
+             "=1 ;=2 , -cmd()", ' =1', ";=1"]  # fmt: skip
+    harmless = ["a = b", "c-d, -2; +0.5, -1e-05", "x ; y", "e=mc²", 'he said: "a-b"', "a, b"]
+    columns = {"a;=b": texts + harmless, "rate": [-1.0] * len(texts + harmless)}
+    data = plots_out.csv_bytes(columns, {}).decode()
+    rows = list(csv.reader(io.StringIO(data), delimiter=between))
+    cells = [cell.strip().strip('"').strip() for row in rows for cell in row]
+    signs = ("=", "@", "+", "-", "＝")
+    assert not [c for c in cells if c.startswith(signs) and not plots_out.NUMBER.match(c)]
+    read = [row[0] for row in csv.reader(io.StringIO(data))]
+    assert read[-len(harmless) :] == harmless
+    began = time.process_time()
+    plots_out.csv_bytes({"a": [",\t " * 10**6, '"' * 10**6, "=" * 10**6, ",=" * 10**5]}, {})
+    assert time.process_time() - began < 2
 
 
 @pytest.mark.parametrize("key", PANELS)

@@ -2,11 +2,14 @@
 
 import sys
 import threading
+import time
 
 import pytest
 from PySide6.QtCore import QTimer, qCritical
+from PySide6.QtWidgets import QToolButton, QWidget
 
-from lora_lab.ui.notices.notices import BURST, Notices
+from lora_lab.ui.notices.bar import NoticeBar
+from lora_lab.ui.notices.notices import BURST, LETTERS, Notices
 from tests.ui.seen import settle
 
 
@@ -43,6 +46,30 @@ def test_uncaught_exceptions_of_slots_and_threads_arrive(qtbot, notices, shown):
     thread.join()
     settle()
     assert shown[1].message.startswith("ZeroDivisionError")
+
+
+@pytest.mark.parametrize("text", ["a" * 5_000_000, "a\n" * 100_000, "a b " * 10**6])
+def test_however_much_a_file_says_the_window_takes_its_turns(qtbot, notices, shown, text):
+    around = QWidget()
+    qtbot.addWidget(around)
+    around.resize(800, 600)
+    bar = NoticeBar(notices, around)
+    qtbot.addWidget(bar.chip)
+    around.show()
+    settle()
+    began = time.process_time()
+    notices.error(text, "Traceback …")
+    settle()
+    bar.findChildren(QToolButton)[0].click()
+    bar.fold()
+    bar.unfold()
+    settle()
+    assert time.process_time() - began < 0.5
+    (notice,) = shown
+    assert len(notice.message) <= LETTERS
+    assert text[:1000] in notice.details.replace("…", "") or len(text) > LETTERS
+    assert notice.details.endswith("Traceback …")
+    assert bar.height() < 600
 
 
 def test_what_qt_finds_critical_arrives(qtbot, notices, shown):

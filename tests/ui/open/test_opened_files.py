@@ -1,17 +1,19 @@
 """Dropped on the window or chosen from the recent ones: each kind comes to where it is opened."""
 
 import json
+import time
 import zipfile
 
 import pytest
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QGraphicsView, QLabel
 
 from lora_lab.config import changed
 from lora_lab.records import FolderRecord, State
 from lora_lab.ui.open.recent import MOST, Recent
 from lora_lab.ui.style.settings import keep
+from tests.ui.seen import settle
 
 COPY, LEFT, NONE = (
     Qt.DropAction.CopyAction, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier,
@@ -67,6 +69,27 @@ def test_a_hint_stands_there_only_while_files_are_over_the_window(opened):
     plots = opened.findChildren(QGraphicsView)
     assert plots
     assert not any(plot.acceptDrops() or plot.viewport().acceptDrops() for plot in plots)
+
+
+def test_a_hundred_thousand_files_hold_nobody_up(qtbot, opened):
+    said = []
+    opened.notices.shown.connect(lambda notice: said.append(notice.message))
+    data = QMimeData()
+    data.setData("text/uri-list", b"".join(b"file:///none/%d.xyz\r\n" % n for n in range(10**5)))
+    began = time.process_time()
+    assert enter(opened, data)
+    for _ in range(50):
+        move = QDragMoveEvent(QPoint(50, 50), COPY, data, LEFT, NONE)
+        QApplication.sendEvent(opened, move)
+        assert move.isAccepted()
+    QApplication.sendEvent(opened, QDropEvent(QPointF(50, 50), COPY, data, LEFT, NONE))
+    qtbot.waitUntil(lambda: len(said) == 2, timeout=20_000)
+    settle()
+    assert time.process_time() - began < 0.5
+    first, words = said
+    assert first == "The first 100 are opened. Drop the others after them."
+    assert words.startswith("/none/0.xyz, /none/1.xyz, ")
+    assert len(words) < 500
 
 
 def test_model_and_rows_fill_the_dialog_together(opened, qtbot, tmp_path):

@@ -1,11 +1,13 @@
 """The rows of the data: what is chosen there stays chosen, in the colours of the scheme."""
 
+import time
+
 import numpy as np
 import pytest
 from PySide6.QtWidgets import QApplication, QLabel
 
 from lora_lab.opening_records import DataRecord, DataRow
-from lora_lab.ui.panels.data import DataPanel
+from lora_lab.ui.panels.data import OFFERED, DataPanel
 from lora_lab.ui.panels.pictures import Pictures
 from lora_lab.ui.preview import feed
 from lora_lab.ui.style import theme
@@ -93,6 +95,25 @@ def test_a_source_and_its_target_stand_apart_and_keep_their_entries(qtbot):
     assert panel.figure_data()["target"] == ["gut</s>"]
     assert panel.requested_columns() == roles
     assert panel.apply_button.isHidden(), "nothing was moved"
+
+
+def test_of_a_hundred_thousand_columns_the_first_are_offered_and_those_in_use(qtbot):
+    panel = DataPanel()
+    qtbot.addWidget(panel)
+    columns = (*(f"{number}" for number in range(99_999)), "x" * 10**6)
+    record = DataRecord("", "text", columns, (("text", columns[-1]),), notes=("a" * 10**6,))
+    panel.receive([record])
+    began = time.process_time()
+    panel.redraw()
+    panel.grab()
+    assert time.process_time() - began < 0.5
+    combo = panel.column_combos["text"]
+    assert combo.count() == OFFERED + 3
+    assert combo.itemText(combo.count() - 1) == "99,000 more"
+    assert not combo.model().item(combo.count() - 1).isEnabled()
+    assert combo.currentData() == columns[-1]
+    assert len(combo.currentText()) < 1000
+    assert panel.requested_columns() == record.roles
 
 
 @pytest.mark.parametrize(("form", "several"), [("prompt + completion", True), ("ranks", False)])
