@@ -22,6 +22,7 @@ from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.data.token_writer import TokenWriter
 from lora_lab.data.values import as_label, as_text, look_alike, natural_order
 from lora_lab.errors import DataError
+from lora_lab.names import few
 from lora_lab.progress import Report, silent
 
 Target = TypeVar("Target")
@@ -144,8 +145,9 @@ def encode_texts(
     def class_of(value: Any) -> str:
         if not (name := as_label(value)):
             raise BadRow("there is no label")
-        return known_label(name, classes)
+        return known_label(name, known)
 
+    known = None if classes is None else dict.fromkeys(classes)
     examples, found, notes = encode_predicted(
         table, mapping, tokenizer, max_length, "label", class_of, skip_bad=skip_bad, report=report
     )
@@ -157,10 +159,10 @@ def encode_texts(
     return examples, np.array([places[x] for x in found], dtype=np.int64), names, notes
 
 
-def known_label(name: str, classes: Sequence[str] | None) -> str:
+def known_label(name: str, classes: dict[str, None] | None) -> str:
     """`name`; raises BadRow where classes are given and it is none of them."""
     if classes is not None and name not in classes:
-        raise BadRow(f"label {name[:40]!r} is none of {', '.join(classes)[:80]}")
+        raise BadRow(f"label {name[:40]!r} is none of {few(classes)[:80]}")
     return name
 
 

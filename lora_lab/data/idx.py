@@ -76,6 +76,10 @@ def _parse(file: BinaryIO, wanted: int, most: int) -> np.ndarray:
     if len(sizes) < 4 * dimensions:
         raise DataError(f"the file is cut off inside its header. {AGAIN}")
     shape = struct.unpack(f">{dimensions}I", sizes)
+    if 0 in shape:
+        what = "no images" if not shape[0] else "images of no pixels"
+        what = "no labels" if wanted == LABELS else what
+        raise DataError(f"it says that it holds {what} ({' × '.join(map(str, shape))}). {AGAIN}")
     count = int(np.prod([int(n) for n in shape], dtype=object))
     if count > MAX_BYTES:
         raise DataError(f"it claims {count:,} bytes of {WHAT[wanted]}, which cannot be. {AGAIN}")

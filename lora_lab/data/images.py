@@ -124,7 +124,7 @@ def _by_class(
     """One folder per class; `classes` where they are known already."""
     size = wanted.size
     folders = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
-    unknown = [name for name in folders if classes and name not in classes]
+    unknown = sorted(set(folders).difference(classes)) if classes else []
     if unknown:
         raise DataError(f"{folder.name}: there is no class {unknown[0]!r} to train on.")
     if len(folders) > CLASSES:
@@ -168,16 +168,20 @@ def _by_class(
     if not kept:
         raise DataError(f"{folder.name}: no image in it can be read ({bad[0]}).")
     stacked = np.stack(kept)
-    if len(kept) > 1 and (stacked == stacked[0]).all():
-        raise DataError(
-            f"{folder.name}: all {len(kept):,} images come out alike, so nothing can be learned. "
-            "Look at one of them: it may be empty, or hold its picture in another channel."
-        )
+    _check_alike(folder.name, stacked)
     notes = _passed_over(folder, names)
     if bad:
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes = (f"{len(bad):,} left out ({'; '.join(bad[:NAMED])}{more})", *notes)
     return ImageSet(stacked, np.array(labels, dtype=np.int64), names, notes)
+
+
+def _check_alike(name: str, images: np.ndarray) -> None:
+    if len(images) > 1 and all((image == images[0]).all() for image in images):
+        raise DataError(
+            f"{name}: all {len(images):,} images come out alike, so nothing can be learned. "
+            "Look at one of them: it may be empty, or hold its picture in another channel."
+        )
 
 
 def _passed_over(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -302,8 +306,7 @@ def _idx(folder: Path, wanted: Wanted) -> ImageSet:
                 f"{pictures.name} has {len(images):,} images but {names.name} has {len(labels):,} "
                 "labels. Take both from the same download."
             )
-        if len(images) == 0:
-            raise DataError(f"{pictures.name}: there is no image in it.")
+        _check_alike(pictures.name, images)
         parts.append((_scaled(images, wanted), labels.astype(np.int64)))
     classes = tuple(str(n) for n in range(1 + max(int(labels.max()) for _, labels in parts)))
     sets = [ImageSet(pictures, labels, classes) for pictures, labels in parts]

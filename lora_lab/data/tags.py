@@ -27,6 +27,8 @@ from lora_lab.progress import Report, silent
 NONE = -100  # the tag of a token that the loss does not look at, as in transformers
 IGNORED = str(NONE)  # what tables write of it
 OUTSIDE = "O"
+TAGS = 10_000  # different ones; tags of forms of words are some thousands
+MOST = 2**20  # words of a row
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,7 @@ def encode_tags(
             f"{table.path.name}: Tags need a fast tokenizer, which tells where each token stands."
         )
     left = LeftOut(table, skip_bad)
+    known = None if classes is None else dict.fromkeys(classes)
     places: dict[str, int] = {}  # of the tags, as they come
     lost = ignored = 0
 
@@ -67,12 +70,17 @@ def encode_tags(
                 words, tags = map(listed, cells)
                 if len(words) != len(tags):
                     raise BadRow(f"there are {len(words):,} tokens and {len(tags):,} tags")
-                tags = [tag if tag == IGNORED else known_label(tag, classes) for tag in tags]
+                tags = [tag if tag == IGNORED else known_label(tag, known) for tag in tags]
             except BadRow as error:
                 left.add(number, error)
                 continue
             for tag in filter(IGNORED.__ne__, tags):
                 places.setdefault(tag, len(places))
+            if len(places) > TAGS:
+                raise DataError(
+                    f"{table.path.name}: there are over {TAGS:,} different tags up to row "
+                    f"{number:,}, too many to learn. Choose the column of the tags."
+                )
             yield number, words, tags
 
     writer = TokenWriter(Tagged, vocabulary(tokenizer))
@@ -103,7 +111,8 @@ def encode_tags(
     names = tuple(classes or in_order(set(places)))
     if len(names) == 1:
         raise DataError(f"{table.path.name}: all tags are {names[0]}, so nothing is learned.")
-    rows = writer.rows().with_tags(np.array([names.index(tag) for tag in places]))
+    numbered = {name: number for number, name in enumerate(names)}
+    rows = writer.rows().with_tags(np.array([numbered[tag] for tag in places]))
     if not rows:
         raise DataError(f"{table.path.name}: no word has a token of its own, so none is learned.")
     notes = (*left.notes(), *writer.notes())
@@ -129,7 +138,9 @@ def listed(value: Any) -> list[str]:
     if isinstance(value, list | tuple):
         parts = [as_label(part) for part in value]
     else:
-        parts = as_text(value).split()
+        parts = as_text(value).split(None, MOST)
+    if len(parts) > MOST:
+        raise BadRow(f"there are over {MOST:,} tokens or tags")
     if not parts:
         raise BadRow("there are no tokens or no tags")
     if not all(parts):

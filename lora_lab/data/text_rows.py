@@ -10,9 +10,9 @@ import codecs
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import IO, Any, Literal
+from typing import IO, Any, AnyStr, Literal
 
 from lora_lab.data.json_rows import LISTS, Open, is_rows, list_rows, object_rows, once
 from lora_lab.data.json_text import TooMuch, parsed
@@ -27,6 +27,11 @@ Shape = Literal["lines", "list", "object", "table", "text"]
 SEPARATOR = re.compile(r"sep=(.)\s*", re.IGNORECASE)
 QUOTED = re.compile(r'"[^"]*"')
 LONGEST_LINE = 64 * 2**20  # bytes
+FIELD = 2**24  # characters of a cell of a table; the reader of tables takes four bytes for each
+ROW_LINES = 2**18  # of one row of a table, or one paragraph: the longest books have half of them
+ROW_TEXT = 2**24  # characters of all of these
+AGAIN = 10  # times that a table may be read, where a quote takes in the rows behind it again
+PIECE = 2**18  # bytes that are looked at together for ends of lines
 
 
 class Undecoded(str):
@@ -94,12 +99,11 @@ def _byte_lines(file: IO[bytes]) -> Iterator[bytes]:
     first = first.removeprefix(codecs.BOM_UTF8)
     rest = iter(lambda: file.readline(LONGEST_LINE + 1), b"")
     if b"\r" in first and b"\n" not in first:  # lines that end as old Macs write them
-        held = b""
-        for part in chain((first,), rest):
-            *whole, held = (held + part).replace(b"\r", b"\n").split(b"\n")
-            yield from (line + b"\n" for line in whole)
-        if held:
-            yield held
+        pieces = (
+            p[at : at + PIECE] for p in chain((first,), rest) for at in range(0, len(p), PIECE)
+        )
+        for line in _apart((piece.replace(b"\r", b"\n") for piece in pieces), b"\n"):
+            yield line + b"\n"
         return
     if first:
         yield first
@@ -109,19 +113,30 @@ def _byte_lines(file: IO[bytes]) -> Iterator[bytes]:
 def _wide_lines(first: bytes, file: IO[bytes]) -> Iterator[bytes]:
     """The lines of a file of UTF-16, of which the bytes `first` have been read."""
     decode = codecs.getincrementaldecoder("utf-16")().decode
-    held = ""
+    parts = chain((first,), iter(lambda: file.read(2**16), b""))
     try:
-        for part in chain((first,), iter(lambda: file.read(2**16), b"")):
-            *whole, held = (held + decode(part)).split("\n")
-            yield from (f"{line}\n".encode() for line in whole)
-            if len(held) > LONGEST_LINE:
-                yield held.encode()
-                return
-        held += decode(b"", True)
+        for line in _apart(chain(map(decode, parts), (decode(b"", True) for _ in "1")), "\n"):
+            yield f"{line}\n".encode()
     except UnicodeDecodeError as error:
         raise DataError("this is damaged UTF-16. Save it as UTF-8") from error
-    if held:
-        yield held.encode()
+
+
+def _apart(pieces: Iterable[AnyStr], end: AnyStr) -> Iterator[AnyStr]:
+    """The lines of a text that comes in pieces, without their ends; as far as one that is too
+    long."""
+    held: list[AnyStr] = []
+    size = 0
+    for piece in pieces:
+        more, *lines = piece.split(end)
+        held.append(more)
+        size += len(more)
+        if size > LONGEST_LINE:
+            break
+        for line in lines:
+            yield end[:0].join(held)
+            held, size = [line], len(line)
+    if size:
+        yield end[:0].join(held)
 
 
 def _lines(file: IO[bytes]) -> Lines:
@@ -159,21 +174,35 @@ def _json_lines(lines: Lines) -> Rows:
 
 
 class _Ahead:
-    """Lines for a reader of tables, which may be taken again behind the first of a bad row."""
+    """Lines for a reader of tables, which may be taken again behind the first of a bad row.
+
+    A row that goes on for too long is an error, and so is one that goes on over lines that have
+    been taken too often: where each quote is open to the end, each row would read all of them.
+    """
 
     def __init__(self, lines: Lines) -> None:
         self._lines = lines
         self._kept: deque[tuple[int, str]] = deque()  # since the row that is being read began
-        self._taken = 0  # of them, by the reader
+        self._taken = self._size = 0  # of them, by the reader: lines and characters
+        self._again = 0  # characters that may be taken again
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
+        if self._taken and (self._taken >= ROW_LINES or self._size > ROW_TEXT):
+            raise csv.Error(f"a quote is not closed within {self._taken:,} lines")
         if self._taken == len(self._kept):
             self._kept.append(next(self._lines))
+            self._again += AGAIN * len(self._kept[-1][1])
+        elif self._taken:
+            self._again -= len(self._kept[self._taken][1])
+            if self._again < 0:
+                raise csv.Error("a quote is not closed on its line, as in many rows before")
         self._taken += 1
-        return self._kept[self._taken - 1][1]
+        line = self._kept[self._taken - 1][1]
+        self._size += len(line)
+        return line
 
     @property
     def number(self) -> int:
@@ -190,7 +219,7 @@ class _Ahead:
         """Forget the first `count` lines that were taken, or all; the others will come again."""
         for _ in range(count or self._taken):
             self._kept.popleft()
-        self._taken = 0
+        self._taken = self._size = 0
 
 
 def _table(lines: Lines, delimiter: str) -> Rows:
@@ -242,8 +271,8 @@ def _table(lines: Lines, delimiter: str) -> Rows:
 
 
 def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
-    """The next row with fields as long as a line may be, or None at the end."""
-    before = csv.field_size_limit(LONGEST_LINE)
+    """The next row with longer fields than are usual, or None at the end."""
+    before = csv.field_size_limit(FIELD)
     try:
         return next(reader, None)
     finally:
@@ -252,13 +281,17 @@ def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
 
 def _text(lines: Lines) -> Rows:
     """Paragraphs, apart by blank lines; each has the number of its first line."""
-    start, paragraph, wrong = 0, [], ""
+    start, size, paragraph, wrong = 0, 0, [], ""
     for number, line in chain(lines, ((0, ""),)):
         if line.strip():
             start = start if paragraph else number
-            paragraph.append(line.rstrip("\r\n"))
+            size += len(line)
+            if len(paragraph) < ROW_LINES and size <= ROW_TEXT:
+                paragraph.append(line.rstrip("\r\n"))
+            else:
+                wrong = wrong or "it is too long for one text: put blank lines between texts"
             if isinstance(line, Undecoded):
                 wrong = wrong or line.reason
         elif paragraph:
             yield start, BadRow(wrong) if wrong else {"text": "\n".join(paragraph)}
-            paragraph, wrong = [], ""
+            size, paragraph, wrong = 0, [], ""

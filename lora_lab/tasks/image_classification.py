@@ -318,12 +318,13 @@ def in_order(images: ImageSet, classes: tuple[str, ...]) -> ImageSet:
     """
     if images.classes == classes:
         return images
-    if unknown := [name for name in images.classes if name not in classes]:
+    numbered = {name: number for number, name in enumerate(classes)}
+    if unknown := [name for name in images.classes if name not in numbered]:
         raise DataError(
             f"The validation images are of the class {unknown[0]!r}, which is none of "
             f"{', '.join(classes)} to train on. Give both the same folders."
         )
-    places = np.array([classes.index(name) for name in images.classes])
+    places = np.array([numbered[name] for name in images.classes])
     own = images.given_validation
     own = None if own is None else in_order(own, classes)
     return replace(images, labels=places[images.labels], classes=classes, given_validation=own)

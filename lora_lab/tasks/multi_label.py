@@ -28,8 +28,10 @@ class MultiLabelTask(TextClassificationTask):
     def encode(
         cls, *table: Any, classes: Sequence[str] | None, stops: frozenset[str], **settings: Any
     ) -> Encoded:
+        known = None if classes is None else dict.fromkeys(classes)
+
         def names_of(value: Any) -> tuple[str, ...]:
-            return tuple(known_label(name, classes) for name in as_names(value))
+            return tuple(known_label(name, known) for name in as_names(value))
 
         examples, sets, notes = encode_predicted(*table, "labels", names_of, **settings)
         names = tuple(classes or sorted({n for s in sets for n in s}, key=natural_order))
@@ -39,7 +41,10 @@ class MultiLabelTask(TextClassificationTask):
         if without:
             many = f"{without:,} rows have" if without > 1 else "1 row has"
             notes = (*notes, f"{many} no label: trained as none of {len(names):,}")
-        labels = np.array([[name in found for name in names] for found in sets], dtype=np.float32)
+        places = {name: place for place, name in enumerate(names)}
+        labels = np.zeros((len(sets), len(names)), dtype=np.float32)
+        for row, found in enumerate(sets):
+            labels[row, [places[name] for name in found]] = 1
         return Encoded(Texts(examples, labels), names, notes)
 
     def base_model(self) -> nn.Module:

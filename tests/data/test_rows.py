@@ -314,6 +314,74 @@ def test_a_quote_that_is_never_closed_spoils_its_own_row_alone(tmp_path):
     assert "1 row was left out (line 3" in table.notes[0]
 
 
+QUOTES = {  # lines behind "a,b", and how many of them are rows
+    "each line opens what the next closes": ('x","y\n' * 60_000, 0),
+    "and the last one, too": ('x","y\n' * 60_000 + 'x"\n', 0),
+    "with what is closed in vain": ('x,"y\n' * 30_000 + '"\n', 1),
+    "short lines first": (
+        "\n" * 50_000 + "1,2\n" * 50_000 + ('x","' + "y" * 3000 + "\n") * 500,
+        None,
+    ),
+    "a quote in each hundredth row": (('"x,y\n' + "1,2\n" * 99) * 300, 29_700),
+    "no other quote": ('"x,y\n' + "1,2\n" * 300_000, 300_000),
+}
+
+
+@pytest.mark.parametrize("name", QUOTES)
+def test_quotes_that_go_on_from_row_to_row_are_not_followed_again_and_again(tmp_path, name):
+    text, rows = QUOTES[name]
+    (tmp_path / "rows.csv").write_text("a,b\n1,2\n" + text)
+    began = processor_seconds()
+    table = read_table(tmp_path / "rows.csv", skip_bad=True)
+    assert processor_seconds() - began < 4
+    assert rows is None or len(table.rows) == rows + 1
+    assert "left out" in table.notes[0]
+
+
+def test_a_cell_of_many_lines_is_one_cell(tmp_path):
+    book = "a line of a book\n" * 130_000
+    (tmp_path / "rows.csv").write_text(f'a,b\n"{book}",2\n' + '"x\n",3\n')
+    assert rows_of(read_table(tmp_path / "rows.csv"))[0] == {"a": book, "b": "2"}
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n" + '"' + "x" * (2**24 + 1) + '",2\n', 'a,b\n"' + "x\n" * 2**19]
+)
+def test_a_cell_that_never_ends_is_a_bad_row(tmp_path, text):
+    (tmp_path / "rows.csv").write_text(text)
+    with pytest.raises(DataError, match=r"line 2: (field larger|a quote is not closed within)"):
+        read_table(tmp_path / "rows.csv")
+
+
+def test_a_text_without_a_blank_line_is_a_bad_row(tmp_path):
+    (tmp_path / "rows.txt").write_text("x\n" * 2**20 + "\ngood\n")
+    with pytest.raises(DataError, match="line 1: it is too long for one text: put blank lines"):
+        read_table(tmp_path / "rows.txt")
+    assert rows_of(read_table(tmp_path / "rows.txt", skip_bad=True)) == [{"text": "good"}]
+
+
+ENDS = {
+    "old macs": lambda text: text.replace("\n", "\r").encode(),
+    "wide": lambda text: text.encode("utf-16"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_lines_of_any_length_are_told_apart_in_one_go(tmp_path, monkeypatch, name):
+    write = ENDS[name]
+    rows = [{"text": "a" * length} for length in (5, 300_000, 2, 700_000, 1)] * 3
+    (tmp_path / "rows.jsonl").write_bytes(write("".join(json.dumps(row) + "\n" for row in rows)))
+    assert rows_of(read_table(tmp_path / "rows.jsonl")) == rows
+    (tmp_path / "rows.jsonl").write_bytes(write('{"text": "x"}\n' + "a" * 30_000_000))
+    began = processor_seconds()
+    with pytest.raises(DataError, match="line 2: not JSON"):
+        read_table(tmp_path / "rows.jsonl")
+    assert processor_seconds() - began < 2
+    monkeypatch.setattr(text_rows, "LONGEST_LINE", 1_000_000)
+    with pytest.raises(DataError, match="line 2 has over 1,000,000 bytes"):
+        read_table(tmp_path / "rows.jsonl")
+
+
 def test_text_that_begins_with_a_brace_is_text(tmp_path):
     (tmp_path / "book.txt").write_text("{sic} he said.\n\nAnd more.\n")
     assert [row["text"] for row in rows_of(read_table(tmp_path / "book.txt"))][1] == "And more."

@@ -13,6 +13,7 @@ from lora_lab.data.rows import HeldRows, Table
 from lora_lab.data.tags import NONE, are_entities, encode_tags, entities, in_order, listed
 from lora_lab.errors import DataError
 from tests.models.tiny import tokenizer
+from tests.spent import processor_seconds
 
 TAGS = ["O", "B-PER", "I-PER"]
 
@@ -160,3 +161,21 @@ def test_the_order_of_tags_and_whether_they_mark_entities():
     assert are_entities(tuple(names))
     assert not are_entities(("0", "1"))
     assert not are_entities(("O", "NOUN"))
+
+
+def test_rows_of_many_words_and_tags_take_their_time_once():
+    many = 100_000
+    began = processor_seconds()
+    with pytest.raises(DataError, match="over 10,000 different tags up to row 1, too many"):
+        encoded([{"tokens": ["a"] * many, "ner_tags": [str(n) for n in range(many)]}])
+    with pytest.raises(DataError, match="row 1: there are over 1,048,576 tokens or tags"):
+        encoded([{"tokens": "a " * 2**21, "ner_tags": "O " * 2**21}])
+    assert processor_seconds() - began < 2
+
+
+def test_as_many_tags_as_forms_of_words_have_are_learned():
+    tags = [f"T{n}" for n in range(4000)]
+    (made, names, _) = encoded([{"tokens": ["the"] * 4000, "ner_tags": tags}], limit=8)
+    assert (len(names), made[0].tags[0]) == (4000, names.index("T0"))
+    (again, names, _) = encoded([{"tokens": ["the"] * 4000, "ner_tags": tags}], classes=tags)
+    assert (names, again[0].tags[0]) == (tuple(tags), 0)
