@@ -11,10 +11,10 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageMode, ImageOps, UnidentifiedImageError
 
 from lora_lab.apart.limits import allow
-from lora_lab.data.image_modes import in_mode
+from lora_lab.data.image_modes import in_mode, is_clear, is_number
 from lora_lab.errors import DataError
 
 # Decoders that may read a file; others, such as those that call Ghostscript, are never asked.
@@ -22,7 +22,9 @@ FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "GIF", "TIFF", "AVIF", "PPM")
 LARGEST = 100_000_000  # pixels of one image
 LONGEST = 65_535  # pixels of a side
 SCANS, SCAN = 100, b"\xff\xda"  # of a progressive JPEG, each of which goes over all of it
-EMPTY, SPARSE = 70_000_000, 500  # pixels of a page of one color; of larger ones, for a byte
+# Of a page of one color: pixels, and bytes, which are A4 in color and A3 in black at 600 dpi. What
+# is larger has bytes for each of its file.
+EMPTY, DEEP, SPARSE = 70_000_000, 150_000_000, 500
 TOGETHER = 2**22  # bytes of images that are answered together
 SECONDS, MEGAPIXEL = 1.0, 0.15  # of processor time: for any image, and for each million of pixels
 
@@ -62,14 +64,20 @@ def _decoded(path: str, size: list[int] | None, mode: str, prepared: bool) -> Im
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=FORMATS) as image:
-                _check(*image.size, os.stat(path).st_size)
+                _check(*image.size, _depth(image), os.stat(path).st_size)
                 _check_scans(image, path)
                 allow(SECONDS + MEGAPIXEL * image.width * image.height / 1e6)
                 if size is not None and not prepared:
                     image.draft(mode, (2 * size[1], 2 * size[0]))  # JPEG decodes smaller at once
-                turned = in_mode(ImageOps.exif_transpose(image), mode)
+                image.load()
+                ImageOps.exif_transpose(image, in_place=True)
+                gray = image.mode in ("1", "L") or is_number(image)
+                turned = in_mode(image, "L" if gray and not is_clear(image) else mode)
             if size is not None and not prepared and turned.size != (size[1], size[0]):
                 turned = ImageOps.fit(turned, (size[1], size[0]), Image.Resampling.BILINEAR)
+            turned = in_mode(turned, mode)
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise DataError("this is no image that can be read") from None
     except Image.DecompressionBombError:
@@ -82,11 +90,19 @@ def _decoded(path: str, size: list[int] | None, mode: str, prepared: bool) -> Im
     return turned
 
 
-def _check(width: int, height: int, size: int) -> None:
+def _depth(image: Image.Image) -> int:
+    """Bytes that a pixel takes while it is read."""
+    if is_clear(image):
+        return 4
+    kind = ImageMode.getmode(image.mode)
+    return len(kind.bands) * int(kind.typestr[-1])
+
+
+def _check(width: int, height: int, depth: int, size: int) -> None:
     pixels = width * height
     if pixels > LARGEST or max(width, height) > LONGEST:
         raise DataError(f"{width:,} × {height:,} pixels are too many")
-    if pixels > max(EMPTY, SPARSE * size):
+    if pixels > max(min(EMPTY, DEEP // depth), SPARSE * size // depth):
         raise DataError(f"it claims {width:,} × {height:,} pixels in {size:,} bytes")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lora_lab.data import image_modes
 from lora_lab.data.image_modes import in_mode
 from lora_lab.data.images import Wanted, read_image, read_image_folder
 from lora_lab.errors import DataError
@@ -48,6 +49,27 @@ def test_an_icon_on_nothing_can_be_seen(ink):
     shown = gray(Image.fromarray(values))
     assert shown[3, 3] == ink
     assert shown[0, 0] == 255 - ink
+
+
+@pytest.mark.parametrize("strip", [1, 256, 600])
+@pytest.mark.parametrize("kind", ["deep", "fractions", "icon", "on white", "names"])
+def test_an_image_is_the_same_in_strips(monkeypatch, kind, strip):
+    draw = np.random.default_rng(0)
+    values = draw.integers(0, 256, (8, 256, 4), dtype=np.uint8)
+    if kind == "on white":
+        values[..., :3] = 255
+    image = Image.fromarray(values)
+    if kind == "deep":
+        image = Image.fromarray(draw.integers(0, 65536, (8, 256), dtype=np.uint16))
+    elif kind == "fractions":
+        image = Image.fromarray(draw.random((8, 256), dtype=np.float32))
+    elif kind == "names":
+        image = image.convert("RGB").convert("P")
+        image.info["transparency"] = 3
+    whole = [np.asarray(in_mode(image, mode)) for mode in ("L", "RGB")]
+    monkeypatch.setattr(image_modes, "STRIP", strip)
+    for mode, expected in zip(("L", "RGB"), whole, strict=True):
+        np.testing.assert_array_equal(np.asarray(in_mode(image, mode)), expected)
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "RGB", "CMYK", "LAB", "HSV", "YCbCr", "LA"])
