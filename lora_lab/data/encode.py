@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -30,6 +30,7 @@ Row = TypeVar("Row")
 Tokens = tuple[np.ndarray, np.ndarray]  # ids of int32, and of bool: supervised
 
 BLOCK = 500  # rows that are tokenized at a time
+TEXTS = 2**21  # characters of them, of which each takes a tokenizer up to 250 bytes meanwhile
 
 
 def encode_rows(
@@ -91,11 +92,29 @@ def encode_rows(
 
 def blocks(rows: Iterable[Row], count: int, report: Report) -> Iterator[list[Row]]:
     """`rows`, about `count` of them, some at a time to be tokenized together."""
-    done, rows = 0, iter(rows)
-    while block := list(islice(rows, BLOCK)):
+    done, block, size = 0, list[Row](), 0
+    for row in rows:
+        block.append(row)
+        size += _length(row)
+        if len(block) == BLOCK or size > TEXTS:
+            report("Reading the tokens", min(1.0, done / max(1, count)))
+            yield block
+            done += len(block)
+            block, size = [], 0
+    if block:
         report("Reading the tokens", min(1.0, done / max(1, count)))
         yield block
-        done += len(block)
+
+
+def _length(part: Any) -> int:
+    """The characters in a row, whatever holds them."""
+    if isinstance(part, str):
+        return len(part)
+    return (
+        sum(map(_length, part))
+        if isinstance(part, list | tuple)
+        else len(getattr(part, "text", ""))
+    )
 
 
 def ahead(blocks: Iterable[Row], work: Callable[[Row], Target]) -> Iterator[tuple[Row, Target]]:

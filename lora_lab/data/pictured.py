@@ -19,6 +19,9 @@ from lora_lab.data.mapping import Mapping as Columns
 from lora_lab.data.rows import Table
 from lora_lab.data.values import as_text, is_missing
 
+ELSEWHERE = re.compile(
+    r"[\\/]{2}|[\\/]\?\?"
+)  # how Windows begins the name of another machine's file
 PLACE = re.compile(rf"\n?<image>\n?|{IMAGE}")
 
 
@@ -131,7 +134,10 @@ def _file(name: str, folder: Path) -> Path:
         raise BadRow("its image is at an address, and nothing is fetched: save it beside the data")
     if name.startswith("data:"):
         raise BadRow("its image is in the row itself: save it and name its file")
-    path = folder / name.removeprefix("file://")
+    name = name.removeprefix("file://")
+    if ELSEWHERE.match(name):  # to look for it would be a connection
+        raise BadRow("its image is on another machine: save it beside the data")
+    path = folder / name
     if "\0" in name or not path.is_file():
         raise BadRow(f"there is no image {name[:60]!r}")
     return path

@@ -281,17 +281,18 @@ def _next_row(reader: Iterator[list[str]]) -> list[str] | None:
 
 def _text(lines: Lines) -> Rows:
     """Paragraphs, apart by blank lines; each has the number of its first line."""
-    start, size, paragraph, wrong = 0, 0, [], ""
+    start, size, paragraph, wrong, over = 0, 0, [], "", False
     for number, line in chain(lines, ((0, ""),)):
-        if line.strip():
+        if not line.strip():
+            if paragraph:
+                yield start, BadRow(wrong) if wrong else {"text": "\n".join(paragraph)}
+            size, paragraph, wrong, over = 0, [], "", False
+        elif not over:
             start = start if paragraph else number
             size += len(line)
-            if len(paragraph) < ROW_LINES and size <= ROW_TEXT:
-                paragraph.append(line.rstrip("\r\n"))
-            else:
-                wrong = wrong or "it is too long for one text: put blank lines between texts"
+            paragraph.append(line.rstrip("\r\n"))
             if isinstance(line, Undecoded):
                 wrong = wrong or line.reason
-        elif paragraph:
-            yield start, BadRow(wrong) if wrong else {"text": "\n".join(paragraph)}
-            size, paragraph, wrong = 0, [], ""
+            if over := len(paragraph) > ROW_LINES or size > ROW_TEXT:
+                yield start, BadRow("it is too long for one text: put blank lines between texts")
+                paragraph = []

@@ -12,6 +12,8 @@ from typing import Any
 from lora_lab.data.json_text import TooMuch, literal, parsed
 from lora_lab.data.left_out import BadRow
 
+LONGEST = 2**23  # characters of a text: two long books; a tokenizer takes 60 to 250 bytes for each
+
 
 def is_missing(value: Any) -> bool:
     """Whether a cell is empty: null, NaN (as pandas and NumPy write null), NaT, or "".
@@ -46,8 +48,8 @@ def from_text(text: str) -> Any:
 def as_text(value: Any) -> str:
     """A cell as text, "" where it is missing.
 
-    Raises BadRow for lists and objects, for bytes that are not UTF-8, and for text that holds half
-    of a surrogate pair, which no tokenizer takes.
+    Raises BadRow for lists and objects, for what is too long, for bytes that are not UTF-8, and for
+    text that holds half of a surrogate pair, which no tokenizer takes.
     """
     if is_missing(value):
         return ""
@@ -59,6 +61,8 @@ def as_text(value: Any) -> str:
         except UnicodeDecodeError:
             raise BadRow("there are bytes that are not UTF-8 where text belongs") from None
     text = str(value)
+    if len(text) > LONGEST:
+        raise BadRow(f"a text has over {LONGEST:,} characters: make several rows of it")
     return well_formed(text)
 
 

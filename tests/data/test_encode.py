@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lora_lab.data.encode import encode_rows, encode_texts
+from lora_lab.data.encode import blocks, encode_rows, encode_texts
 from lora_lab.data.mapping import map_columns
 from lora_lab.data.rows import read_table
 from lora_lab.errors import DataError
@@ -188,3 +188,15 @@ def test_a_tokenizer_without_an_end_is_noted(tmp_path):
     words.eos_token = None
     _, notes = encode_rows(table, map_columns(table, "causal_lm"), words, 8)
     assert notes == ("the tokenizer has no token that ends a text, so no end is learned",)
+
+
+def test_long_texts_are_tokenized_a_few_at_a_time():
+    class Said:
+        text = "c" * 300_000
+
+    rows = [(1, "a" * 10), (2, ["b" * 200_000, ("", True)]), (3, Said()), *[(4, "d")] * 1000]
+    rows += [(5, "e" * 2**21), (6, "f" * 2**22), (7, "g")]
+    found = list(blocks(rows, len(rows), lambda *said: None))
+    assert [row for block in found for row in block] == rows
+    assert [len(block) for block in found] == [500, 500, 4, 1, 1]
+    assert list(blocks([], 0, lambda *said: None)) == []

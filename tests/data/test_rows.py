@@ -358,6 +358,12 @@ def test_a_text_without_a_blank_line_is_a_bad_row(tmp_path):
     with pytest.raises(DataError, match="line 1: it is too long for one text: put blank lines"):
         read_table(tmp_path / "rows.txt")
     assert rows_of(read_table(tmp_path / "rows.txt", skip_bad=True)) == [{"text": "good"}]
+    with gzip.open(tmp_path / "rows.txt.gz", "wb", compresslevel=9) as file:
+        file.write(b"a\n" * 38_000_000)
+    began = processor_seconds()
+    with pytest.raises(DataError, match="put blank lines"):
+        read_table(tmp_path / "rows.txt.gz")
+    assert processor_seconds() - began < 1
 
 
 ENDS = {

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from lora_lab.data.json_text import TooMuch
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.values import (
     as_label,
@@ -46,6 +47,12 @@ def test_a_label_is_one_word_however_it_is_written(value, word):
     assert as_label(value) == word
 
 
+def test_a_text_that_no_tokenizer_can_take_is_no_text():
+    assert as_text("x" * 2**23) == "x" * 2**23
+    with pytest.raises(BadRow, match="over 8,388,608 characters: make several rows of it"):
+        as_text("x" * (2**23 + 1))
+
+
 def test_lists_are_no_labels():
     with pytest.raises(BadRow, match="list"):
         as_label(["a"])
@@ -69,6 +76,13 @@ def test_names_that_look_alike_are_found():
 @pytest.mark.parametrize("text", ["[{'a': None, 'b': True}]", '[{"a": null, "b": true}]'])
 def test_lists_are_read_as_json_or_as_python_writes_them(text):
     assert from_text(text) == [{"a": None, "b": True}]
+
+
+def test_what_is_too_much_for_a_cell_is_said_as_that():
+    with pytest.raises(TooMuch, match="over 2,097,152 values"):
+        from_text("[" + "[]," * 4_000_000 + "0]")
+    with pytest.raises(TooMuch, match="write it as JSON"):
+        from_text("[" + "1," * 40_000 + "'']")
 
 
 @pytest.mark.parametrize("text", ["[{'a': f()}]", "array([1])", "[" * 10_000, "[1 +", "x"])

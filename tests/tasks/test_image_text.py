@@ -168,6 +168,9 @@ BAD = [
     ({"messages": ANSWER, "image": "no.png"}, "there is no image 'no.png'"),
     ({"messages": ANSWER, "image": "https://x.org/1.png"}, "nothing is fetched"),
     ({"messages": ANSWER, "image": "data:image/png;base64,AAAA"}, "in the row itself"),
+    *(({"messages": ANSWER, "image": name}, "on another machine")
+      for name in (r"\\host\share\x.png", "//host/x.png", r"\/host/x.png", "file:////host/x.png",
+                   r"\\?\UNC\host\x.png", r"\??\UNC\host\x.png")),
     ({"messages": turns(parts(None, None), "two"), "image": "0.png"}, "fewer images than places"),
     ({"messages": turns(parts(None), "a"), "image": ["0.png", "1.png"]}, "more images than places"),
     ({"messages": turns("what?", parts(None, "x")), "image": "0.png"}, "an answer holds an image"),
@@ -178,7 +181,9 @@ BAD = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("row", "words"), BAD, ids=[words for _, words in BAD])
+@pytest.mark.parametrize(
+    ("row", "words"), BAD, ids=[f"{words} {n}" for n, (_, words) in enumerate(BAD)]
+)
 def test_a_row_that_cannot_be_used_is_named(pictures, llava, row, words):
     (pictures / "torn.png").write_bytes((pictures / "0.png").read_bytes()[:60])
     data = write_rows(pictures, [ROWS[0][0], row])
