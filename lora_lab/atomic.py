@@ -12,17 +12,17 @@ import errno
 import os
 import re
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from lora_lab.folders import folders_in, held_folder, remove_folder
+
 LEFT = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # the name of what is being made
 HOUR = 3600.0
 BEING_MADE: set[Path] = set()  # by this process
-OPEN_FOLDERS = Path("/proc/self/fd")  # each of this process by its number
 ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
 
 
@@ -108,8 +108,8 @@ def temporary_folder(beside: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        # An error while tidying up must not hide the one that brought us here.
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):  # it must not hide the one that brought us here
+            remove_folder(folder)
         BEING_MADE.discard(folder)
 
 
@@ -120,7 +120,7 @@ def tidy_leftovers(parent: Path) -> None:
         with suppress(OSError):
             old = time.time() - path.lstat().st_mtime > HOUR
             if made_here and old and path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+                remove_folder(path)
 
 
 def replace_folder(temporary: Path, target: Path) -> Path | None:
@@ -144,7 +144,7 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
     replacing = os.path.lexists(target)
     if replacing:
         if old.exists():
-            shutil.rmtree(old)  # left by an earlier replacement that had succeeded
+            remove_folder(old)  # left by an earlier replacement that had succeeded
         os.chmod(temporary, target.stat().st_mode & 0o7777)
         os.rename(target, old)
     moved = False
@@ -160,7 +160,8 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
         raise
     if not replacing:
         return None
-    shutil.rmtree(old, ignore_errors=True)  # the new folder stands: the write has succeeded
+    with suppress(OSError):  # the new folder stands: the write has succeeded
+        remove_folder(old)
     return old if old.exists() else None
 
 
@@ -177,25 +178,6 @@ def _fill(temporary: Path, target: Path) -> None:
             for path in moved:
                 os.rename(held / path.name, path)
             raise
-
-
-@contextmanager
-def held_folder(folder: Path) -> Iterator[Path]:
-    """A path of a folder that stays its own, whatever takes the folder's name meanwhile.
-
-    Raises OSError where it is a link. (Where the system has no path of an open folder, as only
-    Linux has one, it is looked at before and not held.)
-    """
-    if folder.is_symlink():
-        raise OSError(errno.ELOOP, "it is a link, and leads to another folder", str(folder))
-    if not OPEN_FOLDERS.is_dir():
-        yield folder
-        return
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    try:
-        yield OPEN_FOLDERS / str(fd)
-    finally:
-        os.close(fd)
 
 
 def restore_folder(target: Path) -> bool:
@@ -224,7 +206,8 @@ def restore_all(parent: Path) -> list[str]:
         if restore_folder(target):
             restored.append(target.name)
         else:
-            shutil.rmtree(path, ignore_errors=True)
+            with suppress(OSError):
+                remove_folder(path)
     return restored
 
 
@@ -233,14 +216,14 @@ def _beside(path: Path) -> Path:
 
 
 def _sync_tree(folder: Path) -> None:
-    for where, _, names in os.walk(folder):
+    for where, names in folders_in(folder):
         for name in names:
-            fd = os.open(os.path.join(where, name), os.O_RDWR)  # Windows syncs writable files only
+            fd = os.open(where / name, os.O_RDWR)  # Windows syncs writable files only
             try:
                 os.fsync(fd)
             finally:
                 os.close(fd)
-        sync_folder(Path(where))
+        sync_folder(where)
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,6 +9,7 @@ threads and be compared with `is`.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -28,12 +29,13 @@ from lora_lab.device_name import normal, split
 from lora_lab.errors import ConfigError
 from lora_lab.hyperparameters import Frozen, Hyperparameters
 from lora_lab.inits import INITS
-from lora_lab.names import is_text
+from lora_lab.names import is_text, shown
 from lora_lab.setting import Setting, declared
 from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS
 
 SCHEMA_VERSION: Literal[1] = 1
+MOST_COMPLAINTS = 10  # of settings that are wrong in one message
 RULES = 4  # how warm-up, decay, a .gguf and all-linear are taken now; 1 where a run names none
 
 NAME = re.compile(r"[\w][\w .+-]*(?<![ .])")  # of a folder, on every system
@@ -102,7 +104,8 @@ class RunConfig(Frozen):
         group="Data"))
     columns: tuple[tuple[str, str], ...] = declared((), Setting("Columns",
         "Columns of the data by role, as role=column; none: guessed.",
-        group="Data", flags=("--column",), metavar="ROLE=COLUMN", example="text=review"))
+        group="Data", flags=("--column",), metavar="ROLE=COLUMN", example="text=review"
+    ), max_length=64)
     validation: float = declared(0.1, Setting("Validation",
         "Validation split: share of the rows held out, by the data seed.",
         step=0.05, place="own data", group="Data"), ge=0, lt=1)
@@ -292,9 +295,9 @@ class RunConfig(Frozen):
     @field_validator("columns")
     @classmethod
     def _one_column_each(cls, columns: tuple[tuple[str, str], ...]) -> tuple[tuple[str, str], ...]:
-        roles = [role for role, _ in columns]
-        if twice := next((role for role in roles if roles.count(role) > 1), None):
-            raise ValueError(f"must name one column for {twice}")
+        role, count = Counter(role for role, _ in columns).most_common(1)[0] if columns else ("", 0)
+        if count > 1:
+            raise ValueError(f"must name one column for {role}")
         return columns
 
     @model_validator(mode="after")
@@ -326,12 +329,15 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def checked(kind: type[Model], values: dict[str, Any], where: str = "") -> Model:
-    """Build `kind` from plain values; every field that is wrong is named in one `ConfigError`."""
+    """Build `kind` from plain values; the fields that are wrong are named in one `ConfigError`."""
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         prefix = f"{where}: " if where else ""
-        raise ConfigError(prefix + "; ".join(_complaint(e) for e in error.errors())) from None
+        first = [_complaint(each) for each in error.errors()[:MOST_COMPLAINTS]]
+        if (more := error.error_count() - len(first)) > 0:
+            first.append(f"and {more:,} more")
+        raise ConfigError(prefix + "; ".join(first)) from None
 
 
 def changed(current: Model, **values: Any) -> Model:
@@ -356,12 +362,12 @@ def plain_number(value: float) -> str:
 
 
 def _complaint(error: Any) -> str:
-    field = ".".join(str(part) for part in error["loc"]) or "settings"
+    field = shown(".".join(str(part) for part in error["loc"]) or "settings")[1:-1]
     if error["type"] == "extra_forbidden":
         return f"{field} is not a setting of this version"
     if error["type"] == "missing":
         return f"{field} is missing"
-    shown = repr(error["input"])
-    shown = shown if len(shown) <= 40 else shown[:39] + "…"
+    value = repr(error["input"])
+    value = value if len(value) <= 40 else value[:39] + "…"
     reason = error["msg"].removeprefix("Input ").removeprefix("Value error, ")
-    return f"{field} {reason}, not {shown}"
+    return f"{field} {reason[:300]}, not {value}"

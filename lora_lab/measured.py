@@ -6,7 +6,7 @@ They leave the session thread as all records do: frozen, plain, serialisable.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,8 @@ import numpy as np
 from lora_lab.opening_records import DataRow
 from lora_lab.records import Look, Record
 from lora_lab.sampling import GREEDY, Sampling
+
+MATRIX = {"deep": (2,)}  # see runs.row_shape
 
 
 @dataclass(frozen=True)
@@ -79,9 +81,9 @@ class LayerPairs:
     """One layer of k adapters, each (k, k); see workshop.interference."""
 
     name: str
-    cosines: np.ndarray
-    reads: np.ndarray  # smallest principal angle of what they read, in degrees
-    writes: np.ndarray
+    cosines: np.ndarray = field(metadata=MATRIX)
+    reads: np.ndarray = field(metadata=MATRIX)  # smallest angle of what they read, in degrees
+    writes: np.ndarray = field(metadata=MATRIX)
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class InterferenceRecord(Look):
 
     step: int
     paths: tuple[str, ...]  # "" for the adapter in training
-    cosines: np.ndarray  # (k, k) of all layers together
+    cosines: np.ndarray = field(metadata=MATRIX)  # (k, k) of all layers together
     layers: tuple[LayerPairs, ...]
 
 
@@ -233,7 +235,7 @@ class Excited:
     token: str
     after: str
     label: str
-    image: np.ndarray | None
+    image: np.ndarray | None = field(metadata={"deep": (2, 3)})
 
 
 @dataclass(frozen=True)
@@ -244,7 +246,8 @@ class Direction:
     energy: float  # share of Σσ²
     tokens: WrittenTokens | None
     excited: tuple[Excited, ...]  # the largest |v·x| first
-    picture: np.ndarray | None  # (height, width): v, where the layer sees pixels
+    # (height, width): v, where the layer sees pixels
+    picture: np.ndarray | None = field(metadata=MATRIX)
 
 
 @dataclass(frozen=True)

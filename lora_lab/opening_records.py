@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -104,7 +104,8 @@ class DataRow:
     supervised: tuple[bool, ...] = ()  # per token: whether the loss looks at its prediction
     cut: int = 0  # tokens beyond the longest length, which the model never sees
     label: str = ""
-    image: np.ndarray | None = None  # (height, width) or (height, width, 3) of uint8
+    # (height, width) or (height, width, 3) of uint8
+    image: np.ndarray | None = field(default=None, metadata={"deep": (2, 3)})
     rejected: DataRow | None = None  # of a pair: the answer that is not preferred
     target: DataRow | None = None  # what the row, a source, is to become
     tags: tuple[str, ...] = ()  # per token, where words are tagged; "" where none is asked for

@@ -7,6 +7,8 @@ import struct
 from collections.abc import Callable
 from typing import IO, Any
 
+from lora_lab.json_size import check_size
+
 HEAD = struct.Struct("<QQ")  # bytes of the table, and bytes behind it
 TABLE = 2**24  # bytes of the largest table
 
@@ -35,6 +37,7 @@ def receive(file: IO[bytes], most: Callable[[], int]) -> Frame | None:
     if len(said) < length or file.readinto(data) < size:  # type: ignore[attr-defined]
         return None
     try:
+        check_size(said)
         table = json.loads(said)
     except (ValueError, RecursionError):
         return None

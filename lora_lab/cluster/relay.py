@@ -14,7 +14,7 @@ from typing import Any
 from lora_lab.cluster.order import Order
 from lora_lab.cluster.trial import GOING, RUNS, Outcome, outcome_of
 from lora_lab.errors import LabError
-from lora_lab.runs.lines import parsed
+from lora_lab.runs.lines import parsed, whole_lines
 from lora_lab.runs.listing import METRICS, SUMMARY
 from lora_lab.runs.own_files import open_own, read_table
 
@@ -103,9 +103,7 @@ class _Tail:
         try:
             with open(open_own(folder / METRICS), "rb") as file:
                 file.seek(self._at)
-                for raw in file:
-                    if not raw.endswith(b"\n"):
-                        break
+                for raw in whole_lines(file):
                     self._at += len(raw)
                     if self._passes(raw):
                         rows.append(raw)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -15,6 +14,7 @@ from lora_lab.cluster.jobs import Cluster, UnreachableError
 from lora_lab.cluster.sweep import FILE, ClusterSweep, where
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
+from lora_lab.folders import remove_folder
 from lora_lab.runs.queue import Item, Queue, items_of
 
 
@@ -107,7 +107,8 @@ def taken_aside(folder: Path) -> Path | None:
 
 def drop(folder: Path) -> None:
     """Remove a sweep that was not sent."""
-    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        remove_folder(folder)
 
 
 def attach(folder: Path, cluster: Cluster, restore: bool) -> tuple[Queue, ClusterSweep]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
@@ -19,6 +18,7 @@ import numpy as np
 
 from lora_lab import paths
 from lora_lab.atomic import replace_folder, temporary_folder
+from lora_lab.folders import remove_folder
 
 FORMAT = 1
 MOST = 10 * 2**30  # bytes of all entries together; the oldest give way
@@ -58,7 +58,8 @@ def load(key: str) -> Kept | None:
         with suppress(OSError):  # the oldest is the one that was not asked for the longest
             os.utime(place / INDEX)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(place)
         raise Damaged(str(error)) from error
     return found
 
@@ -151,5 +152,6 @@ def _make_room(size: int) -> None:
     for _, bytes_, place in entries:
         if total <= MOST:
             return
-        shutil.rmtree(place, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(place)
         total -= bytes_

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from lora_lab.engine.wire import record_of
 from lora_lab.errors import system_reason
@@ -26,8 +25,8 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
+from lora_lab.runs.lines import parsed, whole_lines
 from lora_lab.runs.listing import METRICS, is_mirror
-from lora_lab.runs.metrics import parsed
 from lora_lab.runs.own_files import open_own
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.drained import Drained
@@ -89,8 +88,13 @@ class MirroredRun(Drained):
             here, known = os.fstat(file.fileno()), is_mirror(self.run)
             whole = self._step if not known else -1  # it has come as a whole: only what is missing
             while not self._over.is_set():
-                for record in _whole_lines(file):
-                    self._take(record, whole)
+                for raw in whole_lines(file):
+                    row = parsed(raw)
+                    record = record_of(row) if row is not None else None
+                    if record is not None:
+                        self._take(record, whole)
+                    if self._over.is_set():
+                        return
                 if self._over.wait(LOOK):
                     return
                 now = os.stat(self.run / METRICS)
@@ -153,17 +157,3 @@ class Watching:
 
     def _refuse(self, command: str = "") -> None:
         self._session.say(ErrorRecord(self._session.step, FIXED, command=command))
-
-
-def _whole_lines(file: IO[bytes]) -> Iterator[Record]:
-    """The records of the lines that have come; one that is still being written waits."""
-    while True:
-        at = file.tell()
-        raw = file.readline()
-        if not raw.endswith(b"\n"):
-            file.seek(at)
-            return
-        row = parsed(raw)
-        record = record_of(row) if row is not None else None
-        if record is not None:
-            yield record

@@ -11,7 +11,6 @@ import hashlib
 import os
 import re
 import secrets
-import shutil
 import stat
 import tempfile
 from contextlib import suppress
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 from lora_lab import paths
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError, system_reason
+from lora_lab.folders import remove_folder
 from lora_lab.runs.own_files import PRIVATE, is_own, read_own
 
 DOOR, KEY, LOCK, LOG, RUN = "door", "key", "lock", "engine.log", "run"
@@ -107,7 +107,8 @@ class Place:
 
     def clear(self) -> None:
         """Put away what an engine leaves behind that ends; its folder with it."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(self.folder)
         with suppress(OSError):
             self.folder.parent.rmdir()  # where it was the last one
 

@@ -36,6 +36,7 @@ from lora_lab.training.drained import Drained
 from lora_lab.training.opening import Opening
 
 MOST = 2**30  # bytes of one message of an engine: data and spectra of a large model
+PARTS = 2**22, 2**25  # lists and values in it: 200,000 records may have waited
 LOOK = 0.1  # seconds between two looks whether it is to end
 GREETED = 10.0  # seconds in which an engine greets
 SENDING = 10.0  # seconds in which it takes what is said to it
@@ -148,7 +149,7 @@ class RemoteSession(Drained):
                 continue
             if data:
                 for line in lines.take(data):
-                    if self._hear(parsed(line)):
+                    if self._hear(parsed(line, *PARTS)):
                         return
             elif not self._found_again(place):
                 self._say_lost()

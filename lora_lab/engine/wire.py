@@ -22,6 +22,7 @@ import numpy as np
 
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.json_size import MOST_LISTS, MOST_VALUES, check_size
 from lora_lab.names import shown
 from lora_lab.records import Record, StepRecord, frozen_array
 from lora_lab.runs import row_shape
@@ -49,8 +50,12 @@ def dumped(value: Any) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode() + b"\n"
 
 
-def parsed(line: bytes) -> dict[str, Any]:
-    """The table of one message; raises Strange for bytes that are none."""
+def parsed(line: bytes, lists: int = MOST_LISTS, values: int = MOST_VALUES) -> dict[str, Any]:
+    """The table of one message; raises Strange for bytes that are none, or for too many parts."""
+    try:
+        check_size(line, lists, values)
+    except ValueError as error:
+        raise Strange(f"What came is no message: {error}.") from None
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):

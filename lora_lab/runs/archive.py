@@ -8,6 +8,7 @@ import shutil
 import stat
 import zipfile
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from lora_lab.atomic import (
 )
 from lora_lab.door import door
 from lora_lab.errors import LabError, not_written, system_reason
+from lora_lab.folders import folders_in
 from lora_lab.names import is_text, legible, shown
 from lora_lab.progress import Report, silent
 from lora_lab.runs.listing import CONFIG
@@ -35,6 +37,8 @@ MOST_FILES = 10_000
 LARGEST = 64 * 2**30  # bytes of all that is unpacked
 RATIO = 200  # of unpacked to packed bytes; metrics shrink to a tenth, tensors hardly at all
 CHUNK = 2**20
+DEEPEST = 16  # folders within each other in a run; those of the lab are two
+DEEP = f"has over {DEEPEST} folders within each other, which no run needs."
 DIRECTORY = 2**23  # bytes of one: a thousand for each file
 DEVICES = {
     "CON",
@@ -65,12 +69,11 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
         with zipfile.ZipFile(
             temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False
         ) as archive:
-            files = sorted(run.rglob("*"))
+            files = sorted(_shown_files(run))
             for number, path in enumerate(files):
                 report(f"Packing {run.name}", number / len(files))
                 relative = path.relative_to(run)
-                hidden = any(part.startswith(".") for part in relative.parts)
-                if path.is_symlink() or not path.is_file() or hidden:
+                if path.is_symlink() or not path.is_file():
                     continue
                 name = f"{run.name}/{relative.as_posix()}"
                 if not is_text(name):
@@ -118,6 +121,17 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
     return target
 
 
+def _shown_files(run: Path) -> Iterator[Path]:
+    """What is in a run and its folders but hidden files; raises LabError where these are deep."""
+    for folder, names in folders_in(run):
+        inside = folder.relative_to(run).parts
+        if any(part.startswith(".") for part in inside):
+            continue
+        if len(inside) > DEEPEST:
+            raise LabError(f"Not packed: {run.name} {DEEP} Take out what is not the run's.")
+        yield from (folder / name for name in names if not name.startswith("."))
+
+
 def is_run_zip(archive: Path) -> bool:
     """Whether a zip holds one folder with the settings of a run; raises OSError."""
     try:
@@ -157,6 +171,8 @@ def _checked(
         if strange or len(parts) < 2 or kind not in (0, stat.S_IFREG):
             name = shown(info.filename)
             raise LabError(f"{archive} is not the zip of a run: {name} is in it.")
+        if len(parts) > DEEPEST + 2:
+            raise LabError(f"{archive} was not unpacked: it {DEEP} Choose the zip of a run.")
         tops.add(parts[0])
         files.append((info, Path(*parts[1:])))
     if len(tops) != 1 or Path(CONFIG) not in [place for _, place in files]:

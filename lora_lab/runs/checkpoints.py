@@ -32,11 +32,14 @@ from lora_lab.atomic import (
 )
 from lora_lab.door import door
 from lora_lab.errors import LabError
+from lora_lab.folders import remove_folder
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.listing import NAME, Steps, listed, listed_in
 from lora_lab.runs.own_files import (
+    HEADER,
     Door,
     checked,
+    header_of,
     own_folder,
     plain_json,
     read_own,
@@ -106,7 +109,8 @@ def _write(
 
 def _remove(folder: Path, *names: str) -> None:
     for name in names:
-        shutil.rmtree(folder / name, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(folder / name)
 
 
 @door(LabError)
@@ -193,10 +197,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
         digest = hashlib.sha256(data).hexdigest() if expected.sha256 else _crc32(data)
         if (len(data), digest) != (expected.bytes, expected.sha256 or expected.crc32):
             raise LabError(f"{path}: the file is not what its manifest says")
-        length = int.from_bytes(data[:8], "little")
-        if data.count(b'"data_offsets"', 8, 8 + length) > MOST_TENSORS:  # the library takes minutes
+        many = data.count(b'"data_offsets"', 8, 8 + HEADER) > MOST_TENSORS
+        if many or len(header := header_of(data)) > MOST_TENSORS:  # the library takes minutes
             raise LabError(f"{path} lists more than {MOST_TENSORS:,} tensors, which no run has.")
-        facts = plain_json(json.loads(data[8 : 8 + length])["__metadata__"]["facts"].encode())
+        facts = plain_json(header["__metadata__"]["facts"].encode())
         step, named = facts["step"], NAME.fullmatch(path.name)
         if type(step) is not int or step != manifest.step or (named and step != int(named[1])):
             raise LabError(f"{path} is of another step than its name and its manifest say.")
@@ -225,7 +229,8 @@ def _tidy(parent: Path) -> list[str]:
     for entry in os.scandir(parent):
         if entry.name.startswith(".") and entry.name.endswith(".tmp"):
             if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path, ignore_errors=True)
+                with suppress(OSError):
+                    remove_folder(Path(entry.path))
             else:
                 Path(entry.path).unlink(missing_ok=True)
             removed.append(entry.name)

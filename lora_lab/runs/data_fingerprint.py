@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import os
 import stat
 from pathlib import Path
 
 from lora_lab.data.row_files import files_of, of_training
 from lora_lab.errors import DataError
+from lora_lab.folders import folders_in
 
 WHOLE = 256 * 2**20  # bytes of a file that are hashed; a larger one goes by size and date
 CHUNK = 2**20
@@ -36,10 +36,9 @@ def data_fingerprint(path: str | None, rows: bool = False) -> str:
                 digest.update(f"{Path(file).name}\0{data_fingerprint(file)}\0".encode(*NAMES))
             return digest.hexdigest()
         if place.is_dir():
-            for folder, folders, names in os.walk(place):
-                folders.sort()
-                for name in sorted(names):
-                    file = Path(folder) / name
+            for folder, names in folders_in(place):
+                for name in names:
+                    file = folder / name
                     about = f"{file.relative_to(place).as_posix()}\0{file.stat().st_size}\0"
                     digest.update(about.encode(*NAMES))
             return digest.hexdigest()

@@ -201,9 +201,11 @@ def write_events(run: Path, folder: Path) -> int:
                 files.note_row(row, when)
         finally:
             files.close()
-    except OSError as error:
+    except BaseException as error:
         files.remove()
-        raise LabError(f"{folder} cannot be written: {system_reason(error)}.") from error
+        if isinstance(error, OSError):
+            raise LabError(f"{folder} cannot be written: {system_reason(error)}.") from error
+        raise
     return story.last_step
 
 

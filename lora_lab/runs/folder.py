@@ -28,6 +28,7 @@ from lora_lab.atomic import (
 )
 from lora_lab.config import Origin, RunConfig
 from lora_lab.errors import AdapterError, LabError, not_written, system_reason
+from lora_lab.folders import remove_folder
 from lora_lab.records import Record
 from lora_lab.runs.inputs import fingerprints, training_fingerprint
 from lora_lab.runs.listing import CONFIG, METRICS, SUMMARY
@@ -205,8 +206,8 @@ class RunFolder:
 
     def forget_best(self) -> None:
         """Take away the adapter of a step that no longer holds."""
-        with self._saving:
-            shutil.rmtree(self.path / BEST, ignore_errors=True)
+        with self._saving, suppress(OSError):
+            remove_folder(self.path / BEST)
 
     def _save(self, target: Path, weights: AdapterWeights, save: Save) -> Path:
         try:

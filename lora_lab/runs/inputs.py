@@ -6,7 +6,6 @@ A run may be resumed from another folder, on a moved disk, or beside files that 
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.runs.data_fingerprint import data_fingerprint, is_in_splits
-from lora_lab.runs.lines import lines_of
+from lora_lab.runs.lines import lines_of, parsed
 from lora_lab.runs.own_files import open_own
 from lora_lab.task_info import TASKS
 
@@ -28,6 +27,7 @@ PLACES = {
 }
 # A run records what it loaded before its first step, so within this many lines of its log.
 HEAD_LINES = 1000
+HEAD_BYTES = 2**27  # where a base was trained before it: of a million steps
 # What shapes the inputs of a model beside its weights → files of its folder.
 BESIDE = {
     "tokenizer": ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.txt",
@@ -145,19 +145,18 @@ def _loaded(metrics: Path) -> dict[str, Any]:
     """What the run wrote of itself when it was opened; {} where nobody can read that."""
     try:
         with open(open_own(metrics), "rb") as file:
-            staged = False
+            staged, size = False, 0
             for index, line in enumerate(lines_of(file)):
-                if index >= HEAD_LINES and not staged:
+                size += len(line)
+                if (index >= HEAD_LINES and not staged) or size > HEAD_BYTES:
                     break  # a log without its head: not read through to its end
                 if b'"LoadedRecord"' not in line[:100]:
                     continue
-                row = json.loads(line)
-                if row.get("stage"):
-                    staged = True
-                    continue  # of the base, which was trained first
-                return row
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return {}  # a log that is lost stops no run
+                if (row := parsed(line)) is not None and not row.get("stage"):
+                    return row
+                staged = True  # it is of the base, which was trained first
+    except OSError:
+        pass  # a log that is lost stops no run
     return {}
 
 

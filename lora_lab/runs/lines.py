@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from lora_lab.errors import LabError
+from lora_lab.json_size import check_size, lists_in
 from lora_lab.runs.holding import Holding
 from lora_lab.runs.own_files import open_own, well_formed
 from lora_lab.runs.row_shape import flaw
@@ -26,7 +28,8 @@ SPECTRUM_LINE = b'{"record":"SpectrumRecord"'
 LONGEST = 2**25  # bytes of a line: the spectra of the largest models have some megabytes
 MOST = 2**62  # of what a step can be in a file made by hand
 MOST_BESIDE, MOST_BYTES = 10**6, 2**29  # records that are no steps, where not all are asked for
-MOST_SPECTRA = 2**27  # bytes of spectra, where not all are asked for
+MOST_SPECTRA = 2**28  # bytes of spectra, where not all are asked for
+LIST = 128  # bytes that each list or table of a record counts beside its text
 # Marks of rows; the last spectrum may go when another comes.
 EDIT, STEP, SPECTRUM, LAST_SPECTRUM = 1, 2, 3, 4
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
@@ -35,6 +38,15 @@ NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
     """The lines of a file, those of over `LONGEST` bytes in pieces."""
     while raw := file.readline(LONGEST):
+        yield raw
+
+
+def whole_lines(file: IO[bytes]) -> Iterator[bytes]:
+    """Those that have come as a whole; before one that is still being written the file stays."""
+    for raw in lines_of(file):
+        if not raw.endswith(b"\n") and len(raw) < LONGEST:
+            file.seek(-len(raw), os.SEEK_CUR)
+            return
         yield raw
 
 
@@ -84,10 +96,11 @@ def held_lines(
             places.append(place)
             steps.append(_step_of(row))
             marks.append(EDIT if _is_edit(row) else 0)
+            size = len(raw) + LIST * lists_in(raw)
             if raw.startswith(SPECTRUM_LINE):
-                spectra.add(len(raw))
+                spectra.add(size)
             else:
-                beside += len(raw)
+                beside += size
             if many := len(marks) - count > MOST_BESIDE * (1 + holding.unsettled):
                 count = _settled(holding)
                 many = len(marks) - count > MOST_BESIDE
@@ -224,10 +237,11 @@ def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
 
 
 def parsed(raw: bytes) -> dict[str, Any] | None:
-    """One line as a plain table; None for one that was torn."""
+    """One line as a plain table; None for one that was torn, or holds more than any record."""
     if raw[:64].lstrip()[:1] != b"{":  # of gigabytes without a line end nothing is decoded
         return None
     try:
+        check_size(raw)
         text = raw.decode()
         spelled = 'NaN"' in text or 'Infinity"' in text
         value = (SPELLED if spelled else PLAIN).decode(text)

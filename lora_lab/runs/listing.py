@@ -11,6 +11,7 @@ import math
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -21,6 +22,7 @@ from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
 from lora_lab.door import door
 from lora_lab.errors import LabError, not_written
+from lora_lab.folders import folders_in
 from lora_lab.names import is_text
 from lora_lab.records import State
 from lora_lab.runs.lock import is_live
@@ -263,18 +265,10 @@ def name_run(run: Path, name: str) -> None:
 def _size(path: Path) -> int:
     """Bytes of all files in a folder, links not followed; what vanishes meanwhile counts as 0."""
     total = 0
-    try:
-        entries = list(os.scandir(path))
-    except OSError:
-        return 0
-    for entry in entries:
-        try:
-            if entry.is_dir(follow_symlinks=False):
-                total += _size(Path(entry.path))
-            else:
-                total += entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue
+    for folder, names in folders_in(path):
+        for name in names:
+            with suppress(OSError):
+                total += os.lstat(folder / name).st_size
     return total
 
 

@@ -19,12 +19,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from lora_lab.atomic import held_folder
 from lora_lab.errors import LabError, system_reason
+from lora_lab.folders import held_folder
+from lora_lab.json_size import MOST_VALUES, check_size
 from lora_lab.names import shown
 
 PRIVATE = 0o700  # of folders: a run quotes its data and its prompts
 SMALL = 2**20  # bytes of a file of settings or facts
+HEADER = 2**25  # bytes before the numbers of a safetensors file: of 100,000 tensors 20 MB
 DIGITS = 19  # of a whole number: none that the lab writes has more
 FLAGS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 FLAGS |= getattr(os, "O_BINARY", 0)
@@ -109,8 +111,12 @@ def read_table(path: Path, largest: int = SMALL) -> dict[str, Any]:
     return value
 
 
-def plain_json(data: bytes) -> Any:
-    """JSON without numbers that no float holds or texts that are none; raises ValueError."""
+def plain_json(data: bytes, values: int = MOST_VALUES) -> Any:
+    """JSON of at most so many values, without numbers that no float holds or texts that are none.
+
+    Raises ValueError.
+    """
+    check_size(data, values=values)
     try:
         text = data.decode()
         value = DECODER.decode(text)
@@ -119,6 +125,14 @@ def plain_json(data: bytes) -> Any:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:
         raise ValueError("not UTF-8 text") from None
+
+
+def header_of(data: bytes) -> Any:
+    """What stands before the numbers of a safetensors file; raises ValueError."""
+    length = int.from_bytes(data[:8], "little")
+    if length > HEADER:
+        raise ValueError(f"{length:,} bytes stand before its numbers, and {HEADER:,} may")
+    return plain_json(data[8 : 8 + length])
 
 
 def well_formed(value: Any) -> Any:

@@ -121,16 +121,15 @@ def _settled(held: Holding[bytes]) -> int:
 
 def _blocks(file: IO[bytes]) -> Iterator[bytes]:
     """The file in pieces of whole lines."""
-    rest = b""
+    parts: list[bytes] = []  # of a line whose end has not come
     while data := file.read(BLOCK):
-        cut = data.rfind(b"\n") + 1
-        if cut:
-            yield rest + data[:cut]
-            rest = b""
-        rest += data[cut:]
-        if len(rest) > LONGEST:  # no record: it is passed over like a torn one
-            rest = b""
-    if rest:
+        if cut := data.rfind(b"\n") + 1:
+            yield b"".join([*parts, data[:cut]])
+            parts = []
+        parts.append(data[cut:])
+        if len(parts) > LONGEST // BLOCK:  # no record: it is passed over like a torn one
+            parts = []
+    if rest := b"".join(parts):
         yield rest
 
 
@@ -181,8 +180,8 @@ def last_spectrum(path: Path) -> SpectrumRecord | None:
 
 def last_trained(path: Path) -> int:
     """How many parameters were trained at the end; 0 where it was not recorded."""
-    row = _last_row(path, COUNTS) or {}
-    return row["adapter"] if type(row.get("adapter")) is int else 0
+    row = _last_row(path, COUNTS)
+    return 0 if row is None or not known(row) or flaw(row) else row["adapter"]
 
 
 def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
@@ -197,7 +196,7 @@ def _last_row(path: Path, mark: bytes) -> dict[str, Any] | None:
                 block = file.read(end - start) + after
                 if (at := block.rfind(mark)) >= 0:
                     file.seek(start + at + 1)
-                    return parsed(file.readline())
+                    return parsed(file.readline(LONGEST))
                 after = block[: len(mark) - 1]  # it may be on the border
     except OSError:
         return None

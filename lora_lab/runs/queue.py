@@ -32,6 +32,7 @@ PRUNED = "pruned"  # ended by its search, since it promised nothing
 STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED, PRUNED)
 FILE = "queue.json"
 LARGEST = 2**26  # bytes of a queue's file
+VALUES = 2**22  # in it: 20,000 runs have 2 million
 SCHEMA = 1
 
 
@@ -252,7 +253,7 @@ def _plain(item: Item) -> dict[str, Any]:
 
 def _read(path: Path) -> list[Item]:
     try:
-        stored = plain_json(read_own(path, LARGEST))
+        stored = plain_json(read_own(path, LARGEST), VALUES)
         if stored.get("schema") != SCHEMA:
             raise ValueError("it is of another version of the lab")
         return [_item(values, path) for values in stored["items"]]

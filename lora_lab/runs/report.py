@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import math
+from collections import deque
 from collections.abc import Iterable
 from html import escape
 from pathlib import Path
@@ -108,9 +110,9 @@ def _figures(story: Story, summary: RunSummary) -> str:
     if finite:
         best = min(finite, key=lambda row: row["loss"])
         cells.append((f"best validation loss, step {best['step']:,}", _number(best["loss"])))
-    if on and off and on[-1].get("accuracy") is not None:
-        before, after = 100 * off[0]["accuracy"], 100 * on[-1]["accuracy"]
-        cells.append(("accuracy, off → on", f"{before:.1f} → {after:.1f} %"))
+    shares = [row["accuracy"] for row in (*off[:1], *on[-1:]) if row["accuracy"] is not None]
+    if on and off and len(shares) == 2:
+        cells.append(("accuracy, off → on", f"{100 * shares[0]:.1f} → {100 * shares[1]:.1f} %"))
     for name, after in on[-1].get("figures", ()) if on and off else ():
         before = dict(off[0].get("figures", ())).get(name, math.nan)
         cells.append((f"{name}, off → on", f"{_number(before)} → {_number(after)}"))
@@ -237,22 +239,22 @@ def _edits(story: Story) -> str:
 
 def _checks(story: Story) -> str:
     """What was measured of every file that was exported, from the window or the command line."""
-    reports = [row["report"] for row in story.of("ExportedRecord")]
+    reports = deque((row["report"] for row in story.of("ExportedRecord")), CHECKS)
     path = story.path / EXPORTS
     try:
-        lines = read_own(path, LARGEST).splitlines()
+        data = read_own(path, LARGEST)
     except FileNotFoundError:
-        lines = []
+        data = b""
     except OSError as error:
         raise LabError(f"{path} cannot be read: {system_reason(error)}.") from error
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(io.BytesIO(data), 1):
         if (value := parsed(line)) is None:
             continue  # torn
         if part := shape_flaw(value, ExportReport):
             raise LabError(f"{path} is damaged: line {number:,} has no {part} as it should be.")
         reports.append(value)
     rows = []
-    for row in reports[-CHECKS:]:
+    for row in reports:
         errors = [layer["error"] for layer in row.get("layers", ())]
         worst = "–" if not errors else f"{max(errors):.1e}" if max(errors) else "0"
         name = _cut(Path(str(row.get("path", ""))).name, 32)

@@ -17,6 +17,7 @@ BINS = 360  # columns into which the steps of a long run are gathered
 LOG_FROM = 30.0  # ratio of the largest to the smallest loss from which on the axis is logarithmic
 BARS, PANELS = 24, 8  # singular values of a layer, and layers, that are drawn
 CELL, CELL_HEIGHT = 186, 74
+LARGEST, SMALLEST = 1e100, 1e-100  # of a loss that is drawn, and of a span of them
 
 Point = tuple[float, float]
 
@@ -30,7 +31,7 @@ class Axes:
         self.log = low > 0 and high / low > LOG_FROM
         if self.log:
             low, high = math.log10(low), math.log10(high)
-        pad = 0.06 * (high - low) or 0.5 * abs(high) or 1.0
+        pad = max(0.06 * (high - low) or 0.5 * abs(high) or 1.0, SMALLEST)
         self.low, self.high = low - pad, high + pad
         if not self.log and low >= 0:
             self.low = max(0.0, self.low)
@@ -68,12 +69,12 @@ def curve(story: Story) -> str:
     steps = [(row["step"], row["loss"]) for row in story.of("StepRecord")]
     held = [(r["step"], r["loss"]) for r in story.of("EvalRecord") if r["enabled"]]
     off = [r["loss"] for r in story.of("EvalRecord") if not r["enabled"]]
-    seen = [y for _, y in (*steps, *held) if math.isfinite(y)]
+    seen = [y for _, y in (*steps, *held) if _drawn(y)]
     if not steps or not seen:
         return "<p class='none'>No step has a finite loss, so there is no curve.</p>"
     axes = Axes(steps[-1][0], [y for y in seen if y > 0] or seen)
     parts = [_frame(axes)]
-    if off and math.isfinite(off[0]) and _inside(axes, off[0]):
+    if off and _drawn(off[0]) and _inside(axes, off[0]):
         y = axes.y(off[0])
         parts.append(
             f"<line class='off' x1='{LEFT}' x2='{WIDTH - RIGHT}' y1='{y:.1f}' y2='{y:.1f}'/>"
@@ -84,16 +85,16 @@ def curve(story: Story) -> str:
         under = [(x, axes.y(low)) for x, low, _, _ in columns]
         parts.append(f"<path class='band' d='{_path([*over, *reversed(under)])}Z'/>")
     parts.append(f"<path class='loss' d='{_path([(x, axes.y(m)) for x, _, m, _ in columns])}'/>")
-    points = [(axes.x(s), axes.y(v)) for s, v in held if math.isfinite(v) and _inside(axes, v)]
+    points = [(axes.x(s), axes.y(v)) for s, v in held if _drawn(v) and _inside(axes, v)]
     if points:
         shown = points if len(points) <= 40 else []
         parts.append(f"<path class='held' d='{_path(points)}'/>")
         parts += [f"<circle class='dot' cx='{x:.1f}' cy='{y:.1f}' r='2.4'/>" for x, y in shown]
     parts += _marks(story, axes)
-    known = [y for _, y in steps if math.isfinite(y)]
+    known = [y for _, y in steps if _drawn(y)]
     words = f"Loss over {steps[-1][0]:,} steps"
     words += f", from {known[0]:.4g} to {known[-1]:.4g}" if known else ""
-    known = [y for _, y in held if math.isfinite(y)]
+    known = [y for _, y in held if _drawn(y)]
     words += f"; validation loss from {known[0]:.4g} to {known[-1]:.4g}" if known else ""
     words += f"; {len(story.edits)} live edits are marked" if story.edits else ""
     return _svg(WIDTH, HEIGHT, words, parts)
@@ -115,13 +116,13 @@ def spectra(row: Row, truth: Sequence[float] | None = None) -> str:
         base, tall = y0 + CELL_HEIGHT - 14, CELL_HEIGHT - 30
         step = min(22.0 if len(layers) > 1 else 44.0, width / max(1, len(sigma)))
         for place, value in enumerate(sigma):
-            height = tall * value / top
+            height = tall * (value / top)
             parts.append(
                 f"<rect class='bar' x='{x0 + place * step:.1f}' y='{base - height:.1f}' "
                 f"width='{max(1.0, step - 2):.1f}' height='{height:.1f}'/>"
             )
         for place, value in enumerate((truth or ())[: len(sigma)]):
-            y = base - tall * value / top
+            y = base - tall * (value / top)
             x = x0 + place * step
             parts.append(
                 f"<line class='true' x1='{x:.1f}' x2='{x + step - 2:.1f}' y1='{y:.1f}' "
@@ -200,7 +201,7 @@ def _columns(steps: list[tuple[int, float]], axes: Axes) -> list[tuple[float, fl
     size = max(1, -(-len(steps) // BINS))
     columns = []
     for start in range(0, len(steps), size):
-        part = [(s, v) for s, v in steps[start : start + size] if math.isfinite(v)]
+        part = [(s, v) for s, v in steps[start : start + size] if _drawn(v)]
         if axes.log:
             part = [(s, v) for s, v in part if v > 0]
         if not part:
@@ -209,6 +210,10 @@ def _columns(steps: list[tuple[int, float]], axes: Axes) -> list[tuple[float, fl
         middle = sum(s for s, _ in part) / len(part)
         columns.append((axes.x(middle), min(values), sum(values) / len(values), max(values)))
     return columns
+
+
+def _drawn(loss: float) -> bool:
+    return loss == 0 or SMALLEST < abs(loss) < LARGEST  # which nan is not
 
 
 def _inside(axes: Axes, loss: float) -> bool:

@@ -2,7 +2,8 @@
 
 The shape is that of the record's own class: what has a default there may be missing, as in the runs
 of an older lab, and what is there besides, as in those of a newer one, is left alone. A field's
-metadata says what it was called `once`, and what it is where it is `missing` in a file.
+metadata says what it was called `once`, what it is where it is `missing` in a file, and how `deep`
+the lists of an array may lie within each other where it is more than a list of numbers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from lora_lab.plain import plain
 from lora_lab.records import Record
 
 MOST = 2**62  # of a whole number in a file made by hand
+FLAT = (1,)  # dimensions of most arrays
 Fits = Callable[[Any], bool]
 KINDS: dict[str, type] = {  # what a run says, and what is measured on request
     name: kind
@@ -63,20 +65,20 @@ def _shape(kind: type) -> tuple[tuple[str, str, Fits, Any], ...]:
     """Name, former name, form and default of every field."""
     hints = get_type_hints(kind)
     return tuple(
-        (f.name, f.metadata.get("once", f.name), _form(hints[f.name]),
+        (f.name, f.metadata.get("once", f.name), _form(hints[f.name], f.metadata.get("deep", FLAT)),
          plain(f.metadata.get("missing", f.default)))
         for f in fields(kind)
     )  # fmt: skip
 
 
-def _form(hint: Any) -> Fits:
+def _form(hint: Any, deep: tuple[int, ...] = FLAT) -> Fits:
     """Whether a value of JSON is what `hint` becomes there."""
     if hint is Any:
         return _plain_value
     if hint is float:
         return _number
     if hint is np.ndarray:
-        return _numbers
+        return lambda value: len(_dimensions(value) or ()) in deep
     if hint is Hyperparameters:
         return _settings
     parts = get_args(hint)
@@ -90,7 +92,7 @@ def _form(hint: Any) -> Fits:
             and all(fits(item) for fits, item in zip(forms, value, strict=True))
         )
     if parts:  # a union, of which None is one
-        forms = [_form(part) for part in parts]
+        forms = [_form(part, deep) for part in parts]
         return lambda value: any(fits(value) for fits in forms)
     if is_dataclass(hint):
         return lambda value: isinstance(value, dict) and not shape_flaw(value, hint)
@@ -110,11 +112,15 @@ def _number(value: Any) -> bool:
     return type(value) is float or _whole(value)
 
 
-def _numbers(value: Any, deep: int = 0) -> bool:
-    """Lists of numbers in up to three dimensions."""
-    if not isinstance(value, list) or deep == 3:
-        return False
-    return all(_number(item) or _numbers(item, deep + 1) for item in value)
+def _dimensions(value: Any, most: int = 3) -> tuple[int, ...] | None:
+    """Of an array of numbers as lists; None for what is none."""
+    if not isinstance(value, list) or not most:
+        return None
+    if all(map(_number, value)):
+        return (len(value),)
+    inner = {_dimensions(item, most - 1) for item in value}
+    within = inner.pop()
+    return None if inner or within is None else (len(value), *within)
 
 
 def _plain_value(value: Any, deep: int = 0) -> bool:

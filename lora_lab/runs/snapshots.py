@@ -17,11 +17,10 @@ from lora_lab.atomic import write_file
 from lora_lab.door import door
 from lora_lab.errors import LabError
 from lora_lab.names import shown
-from lora_lab.runs.own_files import own_folder, plain_json, read_own
+from lora_lab.runs.own_files import HEADER, header_of, own_folder, plain_json, read_own
 
 FOLDER = "snapshots"
 NAME = re.compile(r"step-(\d{9,12})\.safetensors")
-HEADER = 2**25  # bytes before the numbers, at most
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 
@@ -62,8 +61,7 @@ def read_snapshot(run: Path, step: int, most: int) -> dict[str, LayerWeights]:
     path = _path(run, step)
     try:
         data = read_own(path, HEADER + 8 * most)
-        length = int.from_bytes(data[:8], "little")
-        about = plain_json(data[8 : 8 + length])["__metadata__"]["scaling"]
+        about = header_of(data)["__metadata__"]["scaling"]
         scaling = {str(name): float(s) for name, s in plain_json(about.encode()).items()}
         tensors = safetensors.torch.load(data)
         layers = {name: _layer(name, tensors, s) for name, s in scaling.items()}

@@ -7,6 +7,7 @@ the search's own plan.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -86,7 +87,7 @@ KINDS: dict[Any, type[Door]] = {
 def check_lines(path: Path, data: bytes, wanted: Mapping[str, Any]) -> None:
     """Raise LabError naming the first line that no search writes which chooses from `wanted`."""
     trials = 0
-    for number, raw in enumerate(data.splitlines()):
+    for number, raw in enumerate(io.BytesIO(data)):
         place = path.with_name(f"{path.name}, line {number + 1}")
         try:
             table = plain_json(raw)

@@ -12,6 +12,7 @@ from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
 from lora_lab.device_name import first
 from lora_lab.errors import LabError
+from lora_lab.folders import folders_in
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.progress import Report
 from lora_lab.records import Record, State, StateRecord, StepRecord
@@ -96,7 +97,8 @@ def base_path(config: RunConfig) -> Path:
     parts = [_stage(config).model_dump_json(exclude=exclude)]
     if config.data:
         folder = Path(config.data).resolve()
-        files = sorted(p for p in folder.rglob("*-ubyte*") if p.is_file())
+        found = (inner / name for inner, names in folders_in(folder) for name in names)
+        files = sorted(p for p in found if "-ubyte" in p.name and p.is_file())
         parts += [f"{p}:{p.stat().st_size}:{p.stat().st_mtime_ns}" for p in files]
     key = hashlib.sha256("|".join(parts).encode()).hexdigest()[:16]
     return paths.bases() / f"{key}.safetensors"

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import parquet
 from safetensors.torch import load_file, save_file
 
+from lora_lab.folders import remove_folder
 from tests.models.tiny import save
 from tests.reliability.hostile_tokenizers import tokenizers
 
@@ -264,6 +265,7 @@ def hostile() -> dict[str, Hostile]:
     """Every input by its name."""
     from tests.data.test_image_file import black, many_scans, png
     from tests.models.test_torch_pickle import archive, called, nested
+    from tests.reliability.hostile_runs import hostile_runs
     from tests.reliability.hostile_weights import hostile_weights
 
     found = {
@@ -357,7 +359,7 @@ def hostile() -> dict[str, Hostile]:
     found |= {name: Hostile(how, words, said) for name, (how, said) in tokenizers().items()}
     if os.name == "posix":
         found |= special()
-    return found
+    return found | hostile_runs()
 
 
 def special() -> dict[str, Hostile]:
@@ -396,7 +398,7 @@ def in_adapter(folder: Path, name: str, how: Callable[[Path], Any]) -> None:
 def place_of(name: str, folder: Path) -> Path:
     """Where an input of this name is written."""
     if folder.exists():
-        shutil.rmtree(folder)
+        remove_folder(folder)
     folder.mkdir(parents=True)
     plain = name.rpartition(": ")[2].partition(" as ")[0].partition(" on ")[0]
     return folder / ("folder" if " in a folder" in plain else plain.replace(" ", "-"))

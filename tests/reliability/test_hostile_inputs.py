@@ -19,7 +19,12 @@ from tests.reliability.hostile_inputs import hostile, place_of
 SECONDS, MEGABYTES, HELD = 2.0, 100, 0.1
 PAGE = 90  # megabytes that a child has with its libraries
 HOSTILE = hostile()
-MORE = {"one line.jsonl": 160}  # a line of a table may have 64 megabytes
+MORE = {
+    "one line.jsonl": 160,  # a line of a table may have 64 megabytes, and one of a run's past 32
+    **dict.fromkeys(("lists of a record behind another", "a record without an end",
+                     "counts without an end"), 200),
+    "wrong targets": 120,  # pydantic names each of 100,000
+}
 
 
 def peak(process="self"):

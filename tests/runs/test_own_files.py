@@ -14,6 +14,7 @@ import torch
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
 from lora_lab.atomic import write_file
 from lora_lab.errors import LabError
+from lora_lab.folders import remove_folder
 from lora_lab.runs.checkpoints import forget_after, tidy, write_checkpoint
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.inputs import recorded_classes
@@ -175,15 +176,15 @@ def test_saves_are_taken_away_from_no_folder_but_the_runs_own(tmp_path, victim, 
     for folder in (run / "checkpoints", elsewhere):
         (folder / ".step-000000001.0123456789ab.tmp").mkdir()
         (folder / ".step-000000001.0123456789ab.tmp" / "a").touch()
-    before, removed = all_of(victim), shutil.rmtree
+    before = all_of(victim)
 
-    def exchanging(path, **named):
+    def exchanging(path):
         if not (run / "aside").exists():
             (run / "checkpoints").rename(run / "aside")
             (run / "checkpoints").symlink_to(elsewhere)
-        removed(path, **named)
+        remove_folder(path)
 
-    monkeypatch.setattr(shutil, "rmtree", exchanging)
+    monkeypatch.setattr("lora_lab.runs.checkpoints.remove_folder", exchanging)
     clean(run)
     assert (run / "aside").exists()
     assert all_of(victim) == before

@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 import pytest
 
 from lora_lab.errors import LabError
+from lora_lab.opening_records import DataRecord, DataRow
 from lora_lab.plain import plain
 from lora_lab.records import ResumedRecord
 from lora_lab.runs.event_files import write_events
@@ -86,6 +87,68 @@ def test_a_damaged_record_is_named(tmp_path, kind):
             for read in readers(run):
                 with pytest.raises(LabError, match=rf"{kind}.* has no {f.name} as it should be"):
                     read(run)
+
+
+def refusal(read, run):
+    try:
+        read(run)
+    except LabError as error:
+        return str(error)
+    return ""
+
+
+SPAN = 2 * [5e-324], [0.0, 5e-324], [5e-324, 1.5e-323], [1e-320, 1e300], [-1e308, 1e308]
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "values"),
+    [
+        ("LoadedRecord", "true_sigma", [[[1]], [[]], [[1], [2]], [1, [2]]]),
+        ("EvalRecord", "accuracy", [None]),
+        ("EvalRecord", "loss", [1e308, 5e-324, -1e308, "NaN"]),
+        ("StepRecord", "loss", [1e308, 5e-324, -1e308, "-Infinity"]),
+        ("SpectrumRecord", "layers", [
+            [{**KNOWN["SpectrumRecord"]["layers"][0], "sigma": sigma}]
+            for sigma in ([[1.0], [2.0]], [[1, 2], [3]], [[[1.0]]], [1, []], [], [1e308, 5e-324])]),
+    ],
+)  # fmt: skip
+def test_no_number_makes_a_reader_fail(tmp_path, kind, name, values):
+    """Each is refused by name, or read by all; nothing is left of event files of a damaged run."""
+    for number, value in enumerate(values):
+        for at, row in enumerate(ROWS):
+            if row["record"] != kind:
+                continue
+            run = with_rows(tmp_path / f"{number}-{at}", [*ROWS[:at], {**row, name: value},
+                                                          *ROWS[at + 1 :]])  # fmt: skip
+            for read in (*readers(run), lambda run: last_spectrum(run / "metrics.jsonl")):
+                said = refusal(read, run)
+                assert not said or f"has no {name} as it should be" in said
+                assert not (said and (run / "events").exists())
+
+
+@pytest.mark.parametrize("losses", SPAN)
+def test_a_curve_of_any_losses_is_drawn(tmp_path, losses):
+    steps = [row for row in ROWS if row["record"] == "StepRecord"]
+    others = [row for row in ROWS if row["record"] not in ("StepRecord", "EvalRecord")]
+    rows = [{**row, "loss": losses[at % 2]} for at, row in enumerate(steps)]
+    assert "<svg" in report_of(with_rows(tmp_path, [*others, *rows]))
+
+
+@pytest.mark.parametrize(
+    ("image", "whole"),
+    [
+        ([[1, 2], [3, 4]], True),
+        ([[[1, 2, 3]], [[4, 5, 6]]], True),
+        ([1, 2], False),
+        ([[1, 2], [3]], False),
+        ([[[1], [2]], [[1, 2], [3, 4]]], False),
+        ([[[[1]]]], False),
+    ],
+)
+def test_an_image_is_of_equal_rows(image, whole):
+    row = plain(DataRecord("", "images", rows=(DataRow(1),)))
+    row["rows"][0]["image"] = image
+    assert flaw(row) == ("" if whole else "rows")
 
 
 def test_the_stage_of_a_run_is_read_by_its_former_name():

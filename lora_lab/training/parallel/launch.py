@@ -7,7 +7,6 @@ and end with the first: it holds their stdin, which ends with it in whatever way
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING
 from lora_lab import paths
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError, system_reason
+from lora_lab.folders import remove_folder
 from lora_lab.progress import Report, silent
 from lora_lab.training.parallel.place import Place, place_here
 
@@ -137,7 +137,8 @@ class _Others:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(self._folder)
 
 
 def main() -> None:

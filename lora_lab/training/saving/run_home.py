@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,6 +12,7 @@ from pathlib import Path
 from lora_lab import paths
 from lora_lab.config import Origin
 from lora_lab.errors import LabError
+from lora_lab.folders import remove_folder
 from lora_lab.records import ErrorRecord, FolderRecord
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import METRICS, new_name
@@ -173,4 +173,5 @@ class RunHome:
         self._records.close_log()
         with suppress(LabError):
             folder.close()
-        shutil.rmtree(folder.path, ignore_errors=True)
+        with suppress(OSError):
+            remove_folder(folder.path)
