@@ -1,6 +1,7 @@
 """Settings: limits in one place, every wrong field named, frozen and JSON both ways."""
 
 import json
+import time
 
 import pytest
 from pydantic import ValidationError
@@ -97,3 +98,37 @@ def test_names_of_presets(name):
 def test_what_is_no_text_could_not_be_kept(field, value):
     with pytest.raises(ConfigError, match=f"{field} must be text in UTF-8"):
         changed(RunConfig(task="digits"), **{field: value})
+
+
+def test_of_many_wrong_settings_some_are_named_and_the_others_counted():
+    with pytest.raises(ConfigError) as raised:
+        checked(RunConfig, {"task": "digits", **{f"k{n}": 0 for n in range(1000)}}, "a.json")
+    assert str(raised.value).startswith("a.json: k0 is not a setting of this version; k1 is not")
+    assert str(raised.value).endswith("; and 990 more")
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"k" * 900_000: 0},
+        {"\x1b[31m\u202e": 0},
+        {"columns": [["r" * 900_000, "a"], ["r" * 900_000, "b"]]},
+        {"task": "t" * 900_000},
+        {"hidden": {"h" * 900_000: {}}},
+    ],
+)
+def test_a_wrong_setting_is_named_in_few_words(values):
+    with pytest.raises(ConfigError) as raised:
+        checked(RunConfig, {"task": "digits", **values})
+    assert len(str(raised.value)) < 1000
+    assert str(raised.value).isprintable()
+
+
+def test_columns_are_as_many_as_there_may_be_roles():
+    began = time.process_time()
+    with pytest.raises(ConfigError, match="columns"):
+        checked(RunConfig, {"task": "digits", "columns": [[str(n), ""] for n in range(60_000)]})
+    assert time.process_time() - began < 1
+    columns = [(f"role {n}", "a") for n in range(40)]
+    assert checked(RunConfig, {"task": "digits", "columns": columns}).columns == tuple(columns)

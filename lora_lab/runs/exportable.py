@@ -6,6 +6,7 @@ No torch: the window's list, the command line and the engine read the same rows.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +41,9 @@ def exportable(
     if best is not None and best[0]:
         rows.append(Exportable(BEST, *best))
     newest = sorted(saves, key=lambda save: (-save[0], save[1].name))
-    steps = [at for at, _ in newest]
+    saved = Counter(at for at, _ in newest)
     for at, path in newest:
-        loss = losses.get(at, math.nan) if steps.count(at) == 1 else math.nan
+        loss = losses.get(at, math.nan) if saved[at] == 1 else math.nan
         rows.append(Exportable(path.name, at, loss, path.name.startswith("kept")))
     return tuple(rows)
 

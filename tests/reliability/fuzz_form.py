@@ -21,7 +21,7 @@ class Form:
     read: Callable[[Path], Any]
     spell: Callable[[Any], bytes] | None = None  # a table as a whole file, where it has one in it
     table: Callable[[], Any] | None = None
-    words: tuple[str, ...] = ()  # that may stand in such a table, beside any junk
+    words: tuple[Any, ...] = ()  # that may stand in such a table, beside any junk
 
 
 def spelled(table: Any) -> bytes:

@@ -17,11 +17,15 @@ import safetensors.torch
 import torch
 from PIL import Image
 
+from lora_lab.errors import LabError
 from tests.reliability.fuzz_adapter_forms import adapter_forms
 from tests.reliability.fuzz_data_forms import data_forms
 from tests.reliability.fuzz_engine_forms import engine_forms
 from tests.reliability.fuzz_form import Form, lines, of_header, of_table, spelled, within
 from tests.reliability.fuzz_model_forms import model_forms
+
+# Numbers at the edges, and arrays of other dimensions than a record's.
+ARRAYS = (1e308, -1e308, 5e-324, [[1.0]], [[1.0], [2.0]], [[1, 2], [3]], [[[1]]], 2**62)
 
 
 @cache
@@ -35,7 +39,9 @@ def _run() -> Path:
     return run
 
 
-def in_run(name: str, read: Callable[[Path], Any], many: bool = False) -> Form:
+def in_run(
+    name: str, read: Callable[[Path], Any], many: bool = False, words: tuple[Any, ...] = ()
+) -> Form:
     """A file of a run's folder, which is read where all others are whole."""
     path = _run() / name
 
@@ -44,7 +50,8 @@ def in_run(name: str, read: Callable[[Path], Any], many: bool = False) -> Form:
             return [json.loads(line) for line in path.read_text().splitlines()]
         return json.loads(path.read_text())
 
-    return Form(name, path.read_bytes, within(_run, read), lines if many else spelled, table)
+    spell = lines if many else spelled
+    return Form(name, path.read_bytes, within(_run, read), spell, table, words)
 
 
 def checkpoints() -> dict[str, Form]:
@@ -181,7 +188,9 @@ def forms() -> dict[str, Form]:
     from lora_lab.data.matrix import read_matrix
     from lora_lab.models.checkpoint import read_state
     from lora_lab.models.gguf_file import check_gguf
+    from lora_lab.runs.event_files import write_events
     from lora_lab.runs.listing import list_runs, summary_of
+    from lora_lab.runs.past import last_spectrum
     from lora_lab.runs.recipe import recipe_of
     from lora_lab.runs.report import report_of
     from lora_lab.runs.saved_config import SavedConfig
@@ -193,6 +202,14 @@ def forms() -> dict[str, Form]:
     def told(run: Path) -> Any:
         return report_of(run).encode(), compile(recipe_of(run), "recipe", "exec")
 
+    def drawn(run: Path) -> Any:
+        try:
+            write_events(run, run.parent / "events")
+        except LabError:
+            assert not (run.parent / "events").exists()
+            raise
+        return told(run), last_spectrum(run / "metrics.jsonl")
+
     wanted = Wanted((8, 8), 3)
     npy = io.BytesIO()
     np.save(npy, np.ones((3, 2)))
@@ -202,7 +219,7 @@ def forms() -> dict[str, Form]:
         "run config": in_run("config.json", listed),
         "run state": in_run("state.json", listed),
         "run label": in_run("label.json", listed),
-        "run metrics": in_run("metrics.jsonl", told, many=True),
+        "run metrics": in_run("metrics.jsonl", drawn, True, ARRAYS),
         "run exports": in_run("exports.jsonl", told, many=True),
         **checkpoints(),
         "run zip": Form("x.zip", packed, unpacked),

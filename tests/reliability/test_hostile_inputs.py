@@ -21,10 +21,13 @@ PAGE = 90  # megabytes that a child has with its libraries
 HOSTILE = hostile()
 MORE = {
     "one line.jsonl": 160,  # a line of a table may have 64 megabytes, and one of a run's past 32
-    **dict.fromkeys(("lists of a record behind another", "a record without an end",
-                     "counts without an end"), 200),
+    **dict.fromkeys(
+        ("lists of a record behind another", "a record without an end", "counts without an end"),
+        200,
+    ),
     "wrong targets": 120,  # pydantic names each of 100,000
 }
+LONGER = {"wrong targets": 0.4, "unknown settings": 0.3}  # so it does here, and holds Python
 
 
 def peak(process="self"):
@@ -94,7 +97,7 @@ def test_it_costs_little_and_is_refused_by_name(tmp_path, name):
     assert re.search(case.words, said)
     assert said.isprintable()
     assert took < SECONDS
-    assert held[0] < HELD
+    assert held[0] < LONGER.get(name, HELD)
     if linux:
         assert peak() - before < MORE.get(name, MEGABYTES)
         assert all(peak(pid) < PAGE + MEGABYTES for pid in pids())

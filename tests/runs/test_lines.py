@@ -10,7 +10,7 @@ import pytest
 from lora_lab.errors import LabError
 from lora_lab.runs import lines, past
 from lora_lab.runs.inputs import recorded_layers
-from lora_lab.runs.lines import held_lines
+from lora_lab.runs.lines import held_lines, whole_lines
 from lora_lab.runs.measure import UNKNOWN, measure_of
 from lora_lab.runs.metrics import copy_holding, read_metrics
 from lora_lab.runs.recipe import written
@@ -70,14 +70,51 @@ def test_a_branch_of_a_million_steps_is_made_in_little_memory(tmp_path):
     assert peak < 2**18
 
 
+def test_lists_of_many_records_count_beside_their_text(tmp_path, monkeypatch):
+    path, text = (
+        tmp_path / "metrics.jsonl",
+        '{"record":"EvalRecord","x":[' + "[]," * 1000 + "[]]}\n",
+    )
+    path.write_text(text * 20)
+    monkeypatch.setattr(lines, "MOST_BYTES", 20 * (len(text) + 1003 * lines.LIST))
+    assert len(read_metrics(path)) == 20
+    monkeypatch.setattr(lines, "MOST_BYTES", 2 * 20 * len(text))
+    with pytest.raises(LabError, match="too long to be read whole"):
+        read_metrics(path)
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_a_line_that_holds_more_than_any_record_is_passed_over(tmp_path, end):
+    path = tmp_path / "metrics.jsonl"
+    step = STEP % 1 + "\n"
+    path.write_text('{"record":"EvalRecord","x":[' + "[]," * 2**20 + "[]]}\n" + step + end)
+    assert [row["record"] for row in read_metrics(path)] == ["StepRecord"]
+
+
+def test_lines_that_are_still_being_written_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(lines, "LONGEST", 10)
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b"one\ntwo\nthr")
+    with path.open("rb") as file:
+        assert list(whole_lines(file)) == [b"one\n", b"two\n"]
+        assert list(whole_lines(file)) == []
+        with path.open("ab") as more:
+            more.write(b"ee\n" + b"x" * 25)
+        assert list(whole_lines(file)) == [b"three\n", b"x" * 10, b"x" * 10]
+        with path.open("ab") as more:
+            more.write(b"\nfour\n")
+        assert list(whole_lines(file)) == [b"x" * 5 + b"\n", b"four\n"]
+
+
 def test_of_hours_of_spectra_the_first_the_last_and_some_between_are_read(tmp_path, monkeypatch):
     path = tmp_path / "metrics.jsonl"
     spectrum = '{"record":"SpectrumRecord","step":%d,"layers":[]}'
     rows = [line % step for step in range(1, 401) for line in (STEP, spectrum)]
     path.write_text("".join(row + "\n" for row in rows))
     assert len(read_metrics(path)) == 800
-    monkeypatch.setattr(lines, "MOST_SPECTRA", 20 * len(spectrum))
-    monkeypatch.setattr(lines, "MOST_BYTES", 2 * len(spectrum))
+    size = len(spectrum) + 2 * lines.LIST
+    monkeypatch.setattr(lines, "MOST_SPECTRA", 20 * size)
+    monkeypatch.setattr(lines, "MOST_BYTES", 2 * size)
     found = read_metrics(path)
     assert [row["step"] for row in found if is_step(row)] == [*range(1, 401)]
     kept = [row["step"] for row in found if not is_step(row)]
