@@ -323,13 +323,14 @@ class QueueFlow(QObject):
         self._works.start(work, self.old_runs.show_runs, refuse, refuse)
 
     def _use_old(self, path: str, use: Callable[[RunConfig], None]) -> None:
-        try:
-            config = SavedConfig.read(Path(path)).config
-        except LabError as error:
-            self.old_runs.say(str(error), "error")
-            return
-        self.old_runs.hide()
-        use(config)
+        def read(report: Report) -> RunConfig:
+            return SavedConfig.read(Path(path)).config
+
+        def done(config: RunConfig) -> None:
+            self.old_runs.hide()
+            use(config)
+
+        self._works.start(read, done, lambda words: self.old_runs.say(words, "error"))
 
 
 def _is_agreed(factory: str) -> bool:

@@ -70,6 +70,7 @@ class RunsFlow(QObject):
         self.files.unpacking.connect(self.start)
         self.background: BackgroundFlow | None = None  # shows what trains without the window
         self._reading = self._reading_again = False  # the list of runs
+        self._opening: Background | None = None  # the reading of the run that is to be opened
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
         self.may_run: Callable[[str], bool] = partial(agrees_to_run, window)
         self._soon = QTimer(self, singleShot=True, interval=REFRESH_MS, timeout=self._refresh)
@@ -148,20 +149,37 @@ class RunsFlow(QObject):
         One that trains in the background, or elsewhere, is shown as it does. One that ended before
         its first checkpoint is begun again, in a folder of its own.
         """
-        if is_mirror(Path(path)):
-            self._watch(Path(path))
-            return
-        if self.background is not None and self.background.show(path):
-            return
-        opening = self._agreed(path)
-        if opening is not None:
-            self._open(opening if resumable(Path(path)) is not None else opening.anew())
+        run = Path(path)
+        if self._opening is not None:
+            self._opening.cancel()  # what was asked for last is opened
+            self._dock.busy.end(self._opening)
+        if is_mirror(run):
+            self._opening = self._read_run(lambda: MirroredRun(run), self._sessions.show)
+        elif self.background is None or not self.background.show(path):
+            self._opening = self._read_agreed(run, self._open)
 
-    def _watch(self, run: Path) -> None:
-        try:
-            self._sessions.show(MirroredRun(run))
-        except LabError as error:
-            self._notices.error(str(error))
+    def _read_run(self, read: Callable[[], Any], then: Callable[[Any], object]) -> Background:
+        """Its files may be anybody's, and long: they are read beside the window."""
+        return self._do(lambda _: read(), then, self.tr("Opening the run"))
+
+    def _read_agreed(self, run: Path, then: Callable[[Opening], object]) -> Background:
+        """Go on with how to open a run, unless it cannot be read or brings code that may not run.
+
+        One without a checkpoint is begun again.
+        """
+
+        def read() -> Opening:
+            opening = Resume.at(run)
+            return opening if resumable(run) is not None else opening.anew()
+
+        def asked(opening: Opening) -> None:
+            try:
+                if self.may_run(opening.config.factory):
+                    then(opening)
+            except LabError as error:
+                self._notices.error(str(error))
+
+        return self._read_run(read, asked)
 
     def _on_state(self, record: StateRecord) -> None:
         """A run of a cluster that was watched may have come back with all that is its."""
@@ -173,19 +191,10 @@ class RunsFlow(QObject):
                 again = (self.tr("Open it"), partial(self.open_run, str(run)))
                 self._notices.warning(words, actions=(again,))
 
-    def _agreed(self, path: str) -> Resume | None:
-        """How to open a run; None where it cannot be read, or brings code that may not run."""
-        try:
-            opening = Resume.at(Path(path))
-            return opening if self.may_run(opening.config.factory) else None
-        except LabError as error:
-            self._notices.error(str(error))
-            return None
-
     def _on_keep(self, path: str) -> None:
-        if self._agreed(path) is None:
-            return
+        self._read_agreed(Path(path), lambda _: self._keep(path))
 
+    def _keep(self, path: str) -> None:
         def work(report: Report) -> int:
             from lora_lab.training.saving.keep import keep_adapter
 

@@ -300,7 +300,7 @@ def test_settings_of_an_old_run_are_opened_or_added(qtbot, flow, dialog, window,
     heads = [picker.table.model().headerData(at, Qt.Orientation.Horizontal) for at in range(7)]
     assert heads == ["Run", "Task", "Adapter", "r", "α", "Steps", "Best loss"]
     picker.add_button.click()
-    assert [item.config for item in flow.runner.queue.items] == [old]
+    qtbot.waitUntil(lambda: [item.config for item in flow.runner.queue.items] == [old])
     dialog.old_button.click()
     qtbot.waitUntil(lambda: picker.isVisible() and picker.open_button.isEnabled())
     picker.open_button.click()
@@ -309,7 +309,7 @@ def test_settings_of_an_old_run_are_opened_or_added(qtbot, flow, dialog, window,
     (home / "runs" / "old" / "config.json").write_text("{}")
     dialog.old_button.click()
     picker.add_button.click()
-    assert "does not hold the settings" in picker.message.text()
+    qtbot.waitUntil(lambda: "does not hold the settings" in picker.message.text())
     assert len(flow.runner.queue.items) == 1
 
 

@@ -20,7 +20,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import RunSummary, list_runs, summary_of
 from lora_lab.runs.past import past_records
 from lora_lab.training.controls import Controls
-from lora_lab.training.opening import New
+from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run as train
 from lora_lab.ui.panels.class_bars import ClassBars
 from lora_lab.ui.panels.counts import Share
@@ -583,6 +583,29 @@ def test_code_that_a_run_names_is_asked_about(qtbot, lab, monkeypatch, does):
     lab.flows.runs.may_run = lambda factory: asked.append(factory)
     monkeypatch.setattr(lab.sessions, "open", lambda *a: opened.append(a))
     getattr(dock, does).click() if does == "open_button" else getattr(dock.menu, does).trigger()
-    assert asked == ["somebodys:net"]
+    qtbot.waitUntil(lambda: asked == ["somebodys:net"], timeout=20_000)
     assert opened == []
-    assert progress(dock).isHidden()
+    qtbot.waitUntil(progress(dock).isHidden, timeout=20_000)
+
+
+def test_a_run_is_read_beside_the_window_and_the_last_that_is_asked_for_is_opened(
+    qtbot, lab, monkeypatch
+):
+    folders = [str(cut_off(name)[0]) for name in ("a", "b")]
+    dock, go, read = listed(qtbot, lab, 2), threading.Event(), Resume.at
+
+    def at(path):
+        assert threading.current_thread() is not threading.main_thread()
+        go.wait(20)
+        return read(path)
+
+    opened = []
+    monkeypatch.setattr(Resume, "at", at)
+    monkeypatch.setattr(lab.flows.runs, "_open", lambda opening: opened.append(opening.path))
+    for folder in folders:
+        lab.flows.runs.open_run(folder)
+    assert progress(dock).isVisibleTo(dock)
+    go.set()
+    qtbot.waitUntil(lambda: opened == [Path(folders[1])], timeout=20_000)
+    qtbot.waitUntil(progress(dock).isHidden, timeout=20_000)
+    assert opened == [Path(folders[1])]
