@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 LOOK = 0.3  # seconds between two looks for what is new
 TRIES = 20  # to open the file
+ROOM = 20_000  # records that wait to be shown; a stranger's file may have any number
 FIXED = "This run trains on a cluster and is watched here: it cannot be changed. Its sweep is "\
         "stopped in the window of clusters, or by lora-lab sweep --stop."  # fmt: skip
 
@@ -93,6 +94,8 @@ class MirroredRun(Drained):
                     record = record_of(row) if row is not None else None
                     if record is not None:
                         self._take(record, whole)
+                    while len(self._records) > ROOM and not self._over.wait(LOOK):
+                        pass
                     if self._over.is_set():
                         return
                 if self._over.wait(LOOK):

@@ -65,6 +65,23 @@ class Heard:
         return [r.step for r in self.records if isinstance(r, StepRecord)]
 
 
+def test_no_more_rows_are_read_than_are_shown(run, watched, monkeypatch):
+    monkeypatch.setattr("lora_lab.engine.mirrored.ROOM", 5)
+    with (run / METRICS).open("a") as file:
+        file.write(steps(*range(3, 200)))
+    heard = Heard(watched)
+    most = []
+
+    def look():
+        records = watched.drain()
+        most.append(len(records))
+        heard.records += records
+        return heard.numbers() == [*range(1, 200)]
+
+    wait_until(look)
+    assert max(most[1:]) <= 6
+
+
 def test_rows_are_records_as_they_come_each_once(run, watched):
     heard = Heard(watched)
     heard.until(lambda _: heard.numbers() == [1, 2])

@@ -119,7 +119,7 @@ def sample(folder: Path) -> Path:
 
 
 def lines(*more: bytes, hole: int = 0, after: bytes = b"") -> Callable[[Path], Any]:
-    """A run whose records go on with these lines, a hole and what is behind it."""
+    """A run with these lines behind its records, then a hole and what is behind it."""
 
     def write(folder: Path) -> None:
         with open(sample(folder) / "metrics.jsonl", "ab") as file:

@@ -158,12 +158,12 @@ class RunsFlow(QObject):
         elif self.background is None or not self.background.show(path):
             self._opening = self._read_agreed(run, self._open)
 
-    def _read_run(self, read: Callable[[], Any], then: Callable[[Any], object]) -> Background:
+    def _read_run(self, read: Callable[[], Any], then: Callable[..., Any]) -> Background:
         """Its files may be anybody's, and long: they are read beside the window."""
         return self._do(lambda _: read(), then, self.tr("Opening the run"))
 
     def _read_agreed(self, run: Path, then: Callable[[Opening], object]) -> Background:
-        """Go on with how to open a run, unless it cannot be read or brings code that may not run.
+        """Hand over how to open a run, unless it cannot be read or brings code that may not run.
 
         One without a checkpoint is begun again.
         """
