@@ -36,6 +36,10 @@ VALUES = 2**22  # in it: 20,000 runs have 2 million
 SCHEMA = 1
 
 
+class DamagedError(LabError):
+    """The file of a queue is none that any lab has written."""
+
+
 @dataclass(frozen=True)
 class Item:
     """One run of a queue. Of a run that was made, `seconds` are of training, without pauses."""
@@ -75,8 +79,8 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         """Read the queue in `folder`, or begin one there; raises LabError.
 
-        It does so where another process has the queue, and for a file that cannot be read, which
-        is moved aside first so that it is not written over.
+        It does so where another process has the queue, and for a file that cannot be read. A damaged
+        one is moved aside first so that it is not written over; a newer lab's stays.
         """
         self.folder = folder
         self.items: tuple[Item, ...] = ()
@@ -98,7 +102,12 @@ class Queue:
         with suppress(OSError):
             (folder / KEPT).unlink(missing_ok=True)  # of whoever had it before
         try:
-            self.items = tuple(_woken(item) for item in _read(folder / FILE))
+            self.items = tuple(_woken(item) for item in items_of(folder))
+        except DamagedError as error:
+            try:
+                raise _moved_aside(folder / FILE, error) from error
+            finally:
+                self.close()
         except LabError:
             self.close()
             raise
@@ -176,8 +185,28 @@ class Queue:
 
 
 def items_of(folder: Path) -> tuple[Item, ...]:
-    """What stands in the file of a queue, whoever has the queue; raises LabError."""
-    return tuple(_read(folder / FILE))
+    """What stands in the file of a queue, whoever has the queue; raises LabError.
+
+    The file stays as it is: whoever has the queue may be a newer lab.
+    """
+    path = folder / FILE
+    try:
+        stored = plain_json(read_own(path, LARGEST), VALUES)
+        schema = stored["schema"]
+        if schema == SCHEMA:
+            return tuple(_item(values, path) for values in stored["items"])
+        if type(schema) is not int or schema < SCHEMA:
+            raise ValueError("no lab has written such a version")
+    except FileNotFoundError:
+        return ()
+    except OSError as error:
+        raise LabError(f"The queue {path} cannot be read: {system_reason(error)}.") from error
+    except (LabError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DamagedError(f"The queue {path} could not be read ({error}).") from error
+    raise LabError(
+        f"The queue {path} is of a newer version of the lab, and stays as it is. Open it with that "
+        "one, or move the file away."
+    )
 
 
 def new_folder(item: Item) -> Path:
@@ -251,30 +280,14 @@ def _plain(item: Item) -> dict[str, Any]:
     return values
 
 
-def _read(path: Path) -> list[Item]:
+def _moved_aside(path: Path, error: DamagedError) -> LabError:
+    """What to say of a damaged file, which lies elsewhere then; asked under the queue's lock."""
+    damaged = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
     try:
-        stored = plain_json(read_own(path, LARGEST), VALUES)
-        if stored.get("schema") != SCHEMA:
-            raise ValueError("it is of another version of the lab")
-        return [_item(values, path) for values in stored["items"]]
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise LabError(f"The queue {path} cannot be read: {system_reason(error)}.") from error
-    except (LabError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        damaged = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
-        try:
-            path.replace(damaged)
-        except OSError as refused:
-            reason = system_reason(refused)
-            raise LabError(
-                f"The queue {path} could not be read ({error}), nor can it be moved "
-                f"aside: {reason}."
-            ) from error
-        raise LabError(
-            f"The queue could not be read ({error}). It is kept as {damaged}; an empty one takes "
-            "its place."
-        ) from error
+        path.replace(damaged)
+    except OSError as refused:
+        return LabError(f"{error} Nor can it be moved aside: {system_reason(refused)}.")
+    return LabError(f"{error} It is kept as {damaged}; an empty one takes its place.")
 
 
 class StoredItem(Door):

@@ -24,6 +24,7 @@ from lora_lab.runs.queue import (
     WAITING,
     Item,
     Queue,
+    items_of,
     pareto,
     seconds_left,
 )
@@ -160,7 +161,7 @@ def test_a_full_disk_leaves_the_queue_as_it_was(queue, monkeypatch):
     [
         "{",
         "[]",
-        '{"schema": 99, "items": []}',
+        '{"schema": 0, "items": []}',
         '{"schema": 1, "items": [{"id": "a"}]}',
         "\x00" * 40,
     ],
@@ -175,6 +176,29 @@ def test_a_damaged_file_is_put_aside_and_an_empty_queue_begins(tmp_path, text):
     queue.close()
 
 
+@pytest.mark.parametrize("held", [True, False])
+@pytest.mark.parametrize("text", ["{", '{"schema": 2, "items": []}'])
+def test_who_only_looks_moves_nothing_whoever_has_the_queue(tmp_path, text, held):
+    queue = Queue(tmp_path)
+    (tmp_path / FILE).write_text(text)
+    if not held:
+        queue.close()
+    before = sorted(tmp_path.iterdir())
+    for _ in range(2):
+        with pytest.raises(LabError, match=r"could not be read|of a newer version"):
+            items_of(tmp_path)
+    assert sorted(tmp_path.iterdir()) == before
+    queue.close()
+
+
+def test_the_queue_of_a_newer_lab_is_refused_and_stays(tmp_path):
+    (tmp_path / FILE).write_text('{"schema": 2, "items": {"of": "another form"}}')
+    for _ in range(2):
+        with pytest.raises(LabError, match=r"newer version .* stays as it is. Open it with that"):
+            Queue(tmp_path)
+    assert [path.name for path in tmp_path.glob("queue.json*")] == [FILE]
+
+
 def test_a_damaged_file_that_cannot_be_put_aside_is_left_as_it_is(tmp_path, monkeypatch):
     (tmp_path / FILE).write_text("{")
 
@@ -184,7 +208,7 @@ def test_a_damaged_file_that_cannot_be_put_aside_is_left_as_it_is(tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr(os, "replace", refuse)
         patch.setattr(Path, "replace", refuse)
-        with pytest.raises(LabError, match="nor can it be moved aside: read-only file system"):
+        with pytest.raises(LabError, match="Nor can it be moved aside: read-only file system"):
             Queue(tmp_path)
     assert (tmp_path / FILE).read_text() == "{"
     with pytest.raises(LabError, match="It is kept as"):
