@@ -26,7 +26,7 @@ BEING_MADE: set[Path] = set()  # by this process
 ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
 
 
-def write_file(path: Path, *parts: bytes | memoryview) -> None:
+def write_file(path: Path, *parts: bytes | memoryview, mode: int = 0o666) -> None:
     """Write `parts`, one behind the other, to `path`, replacing what stood there in one step.
 
     Raises `OSError`; the old file then still stands and nothing is left beside it. (Only a failure
@@ -39,7 +39,7 @@ def write_file(path: Path, *parts: bytes | memoryview) -> None:
         # O_EXCL: never write through a file or link that somebody else put there. 0o666 lets the
         # umask decide, unlike tempfile, which would leave a file that only its owner can read.
         fd = os.open(
-            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666
+            temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode
         )
         try:
             for part in parts:

@@ -1,10 +1,12 @@
 """What is kept comes back as it was put, or not at all."""
 
 import os
+import stat
 
 import pytest
 
 from lora_lab.runs.kept_states import ENTRY, NAME, KeptStates
+from lora_lab.runs.own_key import own_key
 
 KEYS = [bytes([i]) * 16 for i in range(4)]
 
@@ -51,6 +53,56 @@ def test_what_is_not_what_was_put_is_not_found(tmp_path, damage):
     later.close()
 
 
+@pytest.mark.parametrize("entries", [0, 4])
+def test_what_a_stranger_has_kept_is_begun_anew(tmp_path, monkeypatch, entries):
+    """Digests and checksums are anybody's to make; the key is not in the folder of the run."""
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("LORA_LAB_HOME", str(tmp_path / "elsewhere"))
+        filled(tmp_path).close()
+    path = tmp_path / NAME
+    forged = path.read_bytes()
+    rest = forged.partition(b"\n")[2]
+    filled(tmp_path).close()
+    own = path.read_bytes()
+    assert own != forged
+    if entries:  # under a first line that this lab has written
+        path.write_bytes(own.partition(b"\n")[0] + b"\n" + rest)
+    else:
+        path.write_bytes(forged)
+    later = KeptStates(tmp_path, "a base", 10**6)
+    assert len(later) == entries
+    assert [later.get(digest, 100 + i) for i, digest in enumerate(KEYS)] == [None] * 4
+    later.close()
+
+
+def test_entries_of_another_base_are_none_of_this_one(tmp_path):
+    (tmp_path / "other").mkdir()
+    filled(tmp_path).close()
+    filled(tmp_path / "other", key="another").close()
+    head = (tmp_path / NAME).read_bytes().partition(b"\n")[0]
+    rest = (tmp_path / "other" / NAME).read_bytes().partition(b"\n")[2]
+    (tmp_path / NAME).write_bytes(head + b"\n" + rest)
+    later = KeptStates(tmp_path, "a base", 10**6)
+    assert later.get(KEYS[0], 100) is None
+    later.close()
+
+
+def test_the_key_is_this_persons_alone_and_without_it_keeping_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / "home"))
+    filled(tmp_path).close()
+    key = tmp_path / "home" / "key"
+    assert (len(key.read_bytes()), own_key("x") == own_key("x") != own_key("y")) == (32, True)
+    assert os.name == "nt" or stat.S_IMODE(key.stat().st_mode) == 0o600
+    key.write_bytes(b"torn")
+    kept = filled(tmp_path)
+    assert bytes(kept.get(KEYS[0], 100)) == bytes(100)
+    kept.close()
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path / NAME))  # a file: nothing is kept within
+    kept = filled(tmp_path)
+    assert bytes(kept.get(KEYS[1], 101)) == b"\1" * 101
+    kept.close()
+
+
 def test_a_link_is_not_followed(tmp_path):
     (tmp_path / "elsewhere").write_bytes(b"of somebody")
     (tmp_path / "run").mkdir()
@@ -64,9 +116,9 @@ def test_a_link_is_not_followed(tmp_path):
     ("entry", "kept"),
     [
         (b"", 0),  # no bytes each, without end
-        (ENTRY.pack(KEYS[0], 2**38, 0), 0),
-        (ENTRY.pack(KEYS[0], 1, 0) + b"x", 1),
-        (ENTRY.pack(KEYS[0], 10**6, 0), 0),  # more than may be kept
+        (ENTRY.pack(KEYS[0], 2**38, b""), 0),
+        (ENTRY.pack(KEYS[0], 1, b"") + b"x", 1),
+        (ENTRY.pack(KEYS[0], 10**6, b""), 0),  # more than may be kept
     ],
     ids=["nothing", "all there is", "one", "too long"],
 )

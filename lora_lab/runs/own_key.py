@@ -1,0 +1,31 @@
+"""A key of this person's lab, by which it knows again what it wrote into folders of runs itself."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from hashlib import blake2b
+
+from lora_lab import paths
+from lora_lab.atomic import make_folder, write_file
+from lora_lab.runs.own_files import PRIVATE, read_own
+
+NAME = "key"  # beside the runs, and in none of them: it goes with no run
+SIZE = 32
+
+
+def own_key(purpose: str) -> bytes:
+    """32 secret bytes for one purpose, the same at every start.
+
+    Where the disk neither has nor takes them, they are this process's alone.
+    """
+    path = paths.user_data() / NAME
+    secret = b""
+    with suppress(OSError):
+        secret = read_own(path, SIZE)
+    if len(secret) != SIZE:
+        secret = secrets.token_bytes(SIZE)
+        with suppress(OSError):
+            make_folder(path.parent, PRIVATE)
+            write_file(path, secret, mode=0o600)
+    return blake2b(purpose.encode(), key=secret, digest_size=SIZE).digest()
