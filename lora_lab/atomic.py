@@ -20,7 +20,7 @@ from pathlib import Path
 
 from lora_lab.folders import folders_in, held_folder, remove_folder
 
-LEFT = re.compile(r"\..+\.[0-9a-f]{12}\.tmp")  # the name of what is being made
+LEFT = re.compile(r"\..*\.[0-9a-f]{12}\.tmp")  # the name of what is being made
 HOUR = 3600.0
 BEING_MADE: set[Path] = set()  # by this process
 ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
@@ -165,6 +165,36 @@ def replace_folder(temporary: Path, target: Path) -> Path | None:
     return old if old.exists() else None
 
 
+def give_name(temporary: Path, wanted: Path) -> Path:
+    """Let the finished folder `temporary` have the name `wanted`, or the first free one after it.
+
+    Nothing is replaced, whoever takes a name meanwhile: it is asked for and had in one step. Raises
+    `OSError`.
+    """
+    _sync_tree(temporary)
+    for number in range(1, 10_000):
+        target = wanted if number == 1 else wanted.with_name(f"{wanted.name}-{number}")
+        made = False
+        try:
+            if os.name != "nt":  # there no folder is renamed over another
+                target.mkdir(stat.S_IMODE(temporary.stat().st_mode))
+                made = True
+            os.rename(temporary, target)  # refuses where something was put into it
+        except OSError as error:
+            if made:
+                with suppress(OSError):  # its own, and still empty
+                    target.rmdir()
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            if made and not os.path.lexists(target):  # a file system that replaces none at all
+                os.rename(temporary, target)
+            else:
+                continue
+        sync_folder(target.parent)
+        return target
+    raise OSError(errno.EEXIST, "too many folders have this name and a number", str(wanted))
+
+
 def _fill(temporary: Path, target: Path) -> None:
     """Move the files of one folder into another, empty one; on `OSError` it is empty again."""
     moved = []
@@ -212,7 +242,12 @@ def restore_all(parent: Path) -> list[str]:
 
 
 def _beside(path: Path) -> Path:
-    return path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.tmp")
+    return path.with_name(f".{shortened(path.name)}.{secrets.token_hex(6)}.tmp")
+
+
+def shortened(name: str) -> str:
+    """As much of a name as leaves room for more before and behind it, in 255 bytes."""
+    return os.fsencode(name)[:200].decode("utf-8", "ignore")
 
 
 def _sync_tree(folder: Path) -> None:

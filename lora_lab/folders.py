@@ -32,10 +32,11 @@ def held_folder(folder: Path) -> Iterator[Path]:
         os.close(fd)
 
 
-def folders_in(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def folders_in(folder: Path, all_of_it: bool = False) -> Iterator[tuple[Path, list[str]]]:
     """A folder and each within it, with the names of its files; by name, and its own files first.
 
-    No link is followed, and what cannot be read is passed over.
+    No link is followed. What cannot be read is passed over; where `all_of_it` is wanted, its
+    OSError is raised.
     """
     waiting = [str(folder)]
     while waiting:
@@ -45,6 +46,8 @@ def folders_in(folder: Path) -> Iterator[tuple[Path, list[str]]]:
             names = [entry.name for entry in entries if not entry.is_dir()]
             inner = [entry.path for entry in entries if _is_folder(entry)]
         except OSError:
+            if all_of_it:
+                raise
             continue
         yield Path(here), names
         waiting += reversed(inner)

@@ -145,9 +145,10 @@ def pack(
     """Write a run as one zip that another lab can open, without its data and base model."""
     with plain_errors():
         from lora_lab.runs.archive import pack as packed
+        from lora_lab.runs.archive import packed_name
 
         path = found(run)
-        target = target or Path(f"{path.name}.zip")
+        target = target or Path(f"{packed_name(path)}.zip")
         _may_be_written(target, overwrite)
         packed(path, target)
         out.print(f"written: {target} ({size_words(target.stat().st_size)})")

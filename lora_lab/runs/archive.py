@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 import shutil
 import stat
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -17,8 +19,9 @@ import psutil
 
 from lora_lab.atomic import (
     check_target,
+    give_name,
     replace_file,
-    replace_folder,
+    shortened,
     temporary_folder,
     tidy_leftovers,
 )
@@ -30,7 +33,7 @@ from lora_lab.progress import Report, silent
 from lora_lab.runs.listing import CONFIG
 from lora_lab.runs.lock import NAME as LOCK
 from lora_lab.runs.lock import OWNER, is_live
-from lora_lab.runs.own_files import PRIVATE
+from lora_lab.runs.own_files import PRIVATE, open_own
 from lora_lab.zip_directory import open_zip
 
 MOST_FILES = 10_000
@@ -40,6 +43,7 @@ CHUNK = 2**20
 DEEPEST = 16  # folders within each other in a run; those of the lab are two
 DEEP = f"has over {DEEPEST} folders within each other, which no run needs."
 DIRECTORY = 2**23  # bytes of one: a thousand for each file
+MARKS = ':\n\t<>"|?*\\'  # in no name on Windows
 DEVICES = {
     "CON",
     "PRN",
@@ -52,34 +56,35 @@ DEVICES = {
 def pack(run: Path, target: Path, report: Report = silent) -> Path:
     """Write the run to `target` as a zip with one folder in it; `report` receives the progress.
 
-    Raises `LabError` where there is no run, it is being trained, or the zip cannot be written; an
-    older file is kept then.
+    Raises `LabError` where there is no run, it is being trained, something of it cannot be read or
+    would not be unpacked again, or the zip cannot be written; an older file is kept then.
     """
     if not (run / CONFIG).is_file():
         raise LabError(f"{run} is no run: it has no {CONFIG}.")
+    name = packed_name(run)
     if is_live(run):
-        raise LabError(f"{run.name} is being trained. Pack it when it has ended.")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        raise LabError(f"{name} is being trained. Pack it when it has ended.")
+    files = _packable(run, name)
+    short = shortened(target.name)
+    temporary = target.with_name(f".{short}.{os.getpid()}.tmp")
     try:
         check_target(target)
-        for left in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        for left in target.parent.glob(f".{glob.escape(short)}.*.tmp"):
             number = left.name.split(".")[-2]
             if number.isdigit() and not psutil.pid_exists(int(number)):  # of a pack that was killed
                 left.unlink()
-        with zipfile.ZipFile(
-            temporary, "x", zipfile.ZIP_DEFLATED, compresslevel=3, strict_timestamps=False
-        ) as archive:
-            files = sorted(_shown_files(run))
-            for number, path in enumerate(files):
-                report(f"Packing {run.name}", number / len(files))
-                relative = path.relative_to(run)
-                if path.is_symlink() or not path.is_file():
-                    continue
-                name = f"{run.name}/{relative.as_posix()}"
-                if not is_text(name):
-                    raise LabError(f"Not packed: the name {shown(name)} is not UTF-8. Change it.")
-                if relative.as_posix() not in (LOCK, OWNER):
-                    archive.write(path, name)
+        for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+            with zipfile.ZipFile(
+                temporary, "x", method, compresslevel=3, strict_timestamps=False
+            ) as archive:
+                for number, (path, place) in enumerate(files):
+                    report(f"Packing {name}", number / len(files))
+                    archive.write(path, f"{name}/{place}")
+            if not _grows(archive.infolist(), temporary):
+                break
+            temporary.unlink()  # whoever unpacks it would take it for a trap: it is stored as it is
+        with temporary.open("rb") as file, _listed(file, target) as opened:
+            _checked(opened, target, temporary)
         replace_file(temporary, target)
     except OSError as error:
         raise not_written(target, error) from error
@@ -87,6 +92,53 @@ def pack(run: Path, target: Path, report: Report = silent) -> Path:
         with suppress(OSError):  # a read-only disk refuses even that
             temporary.unlink()
     return target
+
+
+def packed_name(run: Path) -> str:
+    """What a run's folder is called in its zip: a name on every system, whatever it is here."""
+    name = legible(Path(os.path.abspath(run)).name)  # `.` has none of its own
+    plain = shortened(re.sub(f"[{re.escape(MARKS)}\ufffd]", "-", name).strip(". ")).rstrip(". ")
+    plain = plain or "run"
+    return f"run-{plain}" if _is_strange(plain) else plain
+
+
+def _packable(run: Path, name: str) -> list[tuple[Path, str]]:
+    """Every file of a run with its place in it; raises LabError for what would not be unpacked."""
+    files, size = [], 0
+    try:
+        for folder, names in folders_in(run, all_of_it=True):
+            inside = folder.relative_to(run).parts
+            if any(part.startswith(".") for part in inside):
+                continue
+            if len(inside) > DEEPEST:
+                raise LabError(f"Not packed: {name} {DEEP} Take out what is not the run's.")
+            for path in (folder / name for name in names if not name.startswith(".")):
+                parts = path.relative_to(run).parts
+                about = path.lstat()
+                if not stat.S_ISREG(about.st_mode) or parts in ((LOCK,), (OWNER,)):
+                    continue
+                place = "/".join(parts)
+                if not is_text(place):
+                    raise LabError(f"Not packed: the name {shown(place)} is not UTF-8. Change it.")
+                if any(map(_is_strange, parts)):
+                    raise LabError(
+                        f"Not packed: {shown(place)} is no name on every system. Change it, or "
+                        "take the file out of the run."
+                    )
+                os.close(open_own(path))  # one that cannot be read is said before the rest is
+                files.append((path, place))
+                size += about.st_size
+    except OSError as error:
+        path = error.filename or run
+        raise LabError(f"Not packed: {path} cannot be read: {system_reason(error)}.") from error
+    if len(files) > MOST_FILES or size > LARGEST:
+        raise LabError(
+            f"Not packed: {name} has {len(files):,} files and {size:,} bytes, and {MOST_FILES:,} "
+            f"and {LARGEST:,} are unpacked. Take out what is not the run's."
+        )
+    if twice := _twice(place for _, place in files):
+        raise LabError(f"Not packed: {twice} are one name on some systems. Change one of them.")
+    return files
 
 
 @door(LabError)
@@ -103,33 +155,25 @@ def unpack(archive: Path, parent: Path, report: Report = silent) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         tidy_leftovers(parent)
         with archive.open("rb") as file, _listed(file, archive) as opened:
-            files, name = _checked(opened, archive, parent)
-            target = _free_name(parent, name)
-            with temporary_folder(target) as folder:
+            files, name = _checked(opened, archive, archive)
+            size = sum(info.file_size for info, _ in files)
+            if size > shutil.disk_usage(parent).free:
+                raise LabError(f"{archive} needs {size:,} bytes, more than {parent} has free.")
+            wanted = parent / shortened(name)
+            with temporary_folder(wanted) as folder:
                 folder.chmod(PRIVATE)
                 for number, (info, relative) in enumerate(files):
                     report(f"Unpacking {name}", number / len(files))
                     place = folder / relative
                     place.parent.mkdir(parents=True, exist_ok=True)
                     _write(opened, info, place)
-                replace_folder(folder, target)
+                target = give_name(folder, wanted)
     except zipfile.BadZipFile as error:
         raise LabError(f"{archive} is not a whole zip: {error}.") from error
     except (OSError, RuntimeError, EOFError, ValueError, zlib.error) as error:
         reason = system_reason(error) if str(error) else "it is damaged"
         raise LabError(f"{archive} was not unpacked: {reason}.") from error
     return target
-
-
-def _shown_files(run: Path) -> Iterator[Path]:
-    """What is in a run and its folders but hidden files; raises LabError where these are deep."""
-    for folder, names in folders_in(run):
-        inside = folder.relative_to(run).parts
-        if any(part.startswith(".") for part in inside):
-            continue
-        if len(inside) > DEEPEST:
-            raise LabError(f"Not packed: {run.name} {DEEP} Take out what is not the run's.")
-        yield from (folder / name for name in names if not name.startswith("."))
 
 
 def is_run_zip(archive: Path) -> bool:
@@ -148,19 +192,15 @@ def _listed(file: BinaryIO, archive: Path) -> zipfile.ZipFile:
 
 
 def _checked(
-    opened: zipfile.ZipFile, archive: Path, parent: Path
+    opened: zipfile.ZipFile, archive: Path, file: Path
 ) -> tuple[list[tuple[zipfile.ZipInfo, Path]], str]:
-    """Every file with its place in the run, and the run's name."""
+    """Every file with its place in the run, and the run's name; `file` becomes `archive`."""
     infos = [info for info in opened.infolist() if not info.is_dir()]
     if len(infos) > MOST_FILES:
         raise LabError(f"{archive} has {len(infos):,} files, more than a run can have.")
     size = sum(info.file_size for info in infos)
-    # Entries may lie over each other: the file's own size is what bounds what is in it.
-    packed = min(sum(info.compress_size for info in infos), archive.stat().st_size)
-    if size > LARGEST or size > RATIO * max(1, packed) + CHUNK:
+    if size > LARGEST or _grows(infos, file):
         raise LabError(f"{archive} would unpack to {size:,} bytes, and was not unpacked.")
-    if size > shutil.disk_usage(parent).free:
-        raise LabError(f"{archive} needs {size:,} bytes, more than {parent} has free.")
     files, tops = [], set()
     for info in infos:
         parts = PurePosixPath(info.filename.replace("\\", "/")).parts
@@ -177,10 +217,28 @@ def _checked(
         files.append((info, Path(*parts[1:])))
     if len(tops) != 1 or Path(CONFIG) not in [place for _, place in files]:
         raise LabError(f"{archive} is not the zip of one run.")
-    places = [place.as_posix().lower() for _, place in files]
-    if len(set(places)) != len(places):
+    if _twice(place.as_posix() for _, place in files):
         raise LabError(f"{archive} names a file twice.")
     return files, tops.pop()
+
+
+def _grows(infos: Iterable[zipfile.ZipInfo], file: Path) -> bool:
+    """Whether far more comes out of a zip than is in it."""
+    size = sum(info.file_size for info in infos)
+    # Entries may lie over each other: the file's own size is what bounds what is in it.
+    packed = min(sum(info.compress_size for info in infos), file.stat().st_size)
+    return size > RATIO * max(1, packed) + CHUNK
+
+
+def _twice(places: Iterable[str]) -> str:
+    """Two of these names that are one where capitals or accents are not told apart; "": none."""
+    seen: dict[str, str] = {}
+    for place in places:
+        plain = unicodedata.normalize("NFC", place).lower()
+        if plain in seen:
+            return f"{shown(seen[plain])} and {shown(place)}"
+        seen[plain] = place
+    return ""
 
 
 def _is_strange(part: str) -> bool:
@@ -191,7 +249,7 @@ def _is_strange(part: str) -> bool:
         or part[-1] in ". "
         or len(part.encode("utf-8", "replace")) > 255
         or legible(part) != part
-        or any(mark in part for mark in ':\n\t<>"|?*')
+        or any(mark in part for mark in MARKS)
         or part.partition(".")[0].rstrip().upper() in DEVICES
     )
 
@@ -205,11 +263,3 @@ def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, place: Path) -> None:
             if left < 0:
                 raise OSError(f"{info.filename} is longer than it says")
             target.write(part)
-
-
-def _free_name(parent: Path, name: str) -> Path:
-    for number in range(1, 10_000):
-        path = parent / (name if number == 1 else f"{name}-{number}")
-        if not path.exists():
-            return path
-    raise LabError(f"{parent} has too many runs of the name {name}.")

@@ -79,8 +79,8 @@ class Queue:
     def __init__(self, folder: Path) -> None:
         """Read the queue in `folder`, or begin one there; raises LabError.
 
-        It does so where another process has the queue, and for a file that cannot be read. A damaged
-        one is moved aside first so that it is not written over; a newer lab's stays.
+        It does so where another process has the queue, and for a file that cannot be read. One that
+        is damaged is moved aside first, so that it is not written over; a newer lab's stays.
         """
         self.folder = folder
         self.items: tuple[Item, ...] = ()

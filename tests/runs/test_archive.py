@@ -7,21 +7,24 @@ import os
 import stat
 import struct
 import zipfile
+from pathlib import Path
 
 import pytest
 
+from lora_lab import atomic
 from lora_lab.config import changed
 from lora_lab.errors import LabError
 from lora_lab.names import legible
 from lora_lab.presets import get_preset
 from lora_lab.records import StepRecord
 from lora_lab.runs import archive
-from lora_lab.runs.archive import pack, unpack
+from lora_lab.runs.archive import pack, packed_name, unpack
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import set_label, summary_of
 from lora_lab.training.controls import Controls
 from lora_lab.training.run import run
 from tests.runs.sample_run import write_sample
+from tests.runs.unreadable import refuse_to_read
 from tests.training.opened import opening
 
 CONFIG = {"config": get_preset("digits").config.model_dump(mode="json")}
@@ -251,6 +254,139 @@ def test_a_name_that_is_none_everywhere_is_refused(tmp_path, name):
     with pytest.raises(LabError) as refused:
         unpack(tmp_path / "x.zip", tmp_path / "to")
     assert legible(str(refused.value)) == str(refused.value)
+
+
+NAMES = {
+    "my:run": "my-run", "CON": "run-CON", "nul.txt": "run-nul.txt", "run.": "run",
+    "trail ": "trail", "a?b*c": "a-b-c", '"q"': "-q-", "a<b>": "a-b-", "a\\b": "a-b",
+    "a\nb\tc": "a-b-c", "ü b": "ü b",
+    "\u202eabc": "-abc", ".hidden": "hidden", "x" * 250: "x" * 200, "é" * 127: "é" * 100,
+    "\udcffa": "-a", ". .": "run", "-x": "-x", "~": "~",
+}  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no folder has such a name there")
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_what_is_packed_is_unpacked_whatever_its_folder_is_called(tmp_path, name):
+    try:
+        run = write_sample(tmp_path / "in", name)
+    except OSError:
+        pytest.skip("this file system has no such names")
+    packed = pack(run, tmp_path / "x.zip")
+    assert unpack(packed, tmp_path / "out").name == NAMES[name]
+    assert unpack(packed, tmp_path / "out").name == f"{NAMES[name]}-2"
+
+
+def test_a_run_is_packed_from_within(tmp_path, monkeypatch):
+    run = write_sample(tmp_path, "mine")
+    monkeypatch.chdir(run)
+    assert packed_name(Path()) == "mine"
+    assert unpack(pack(Path(), tmp_path / "x.zip"), tmp_path / "out").name == "mine"
+    (run / "adapter").mkdir()
+    monkeypatch.chdir(run / "adapter")
+    assert packed_name(Path("..")) == "mine"
+
+
+@pytest.mark.parametrize("name", ["note: a.txt", "con", "a\\b", "CONFIG.json", "a./b", "a\u202eb"])
+@pytest.mark.skipif(os.name == "nt", reason="no file has such a name there")
+def test_what_would_not_be_unpacked_is_not_packed(tmp_path, name):
+    """It is said before anything is written, and the zip of before stays."""
+    run = write_sample(tmp_path, "mine")
+    (run / name).parent.mkdir(exist_ok=True)
+    (run / name).write_text("x")
+    (tmp_path / "x.zip").write_bytes(b"old")
+    with pytest.raises(LabError, match=r"^Not packed: .*Change (it|one)") as refused:
+        pack(run, tmp_path / "x.zip")
+    assert ascii(name) in str(refused.value)
+    assert (tmp_path / "x.zip").read_bytes() == b"old"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "x.zip"]
+
+
+def test_names_that_are_one_where_accents_are_composed_are_not_packed(tmp_path):
+    run = write_sample(tmp_path, "mine")
+    for name in ("\u00fc", "u\u0308"):
+        (run / name).write_text(name)
+    if len([path for path in run.iterdir() if len(path.name) < 3]) < 2:
+        pytest.skip("they are one here")
+    with pytest.raises(LabError, match="are one name on some systems"):
+        pack(run, tmp_path / "x.zip")
+
+
+def test_what_shrinks_as_a_trap_does_is_stored_as_it_is(tmp_path):
+    run = write_sample(tmp_path, "mine")
+    (run / "log.txt").write_bytes(b"a" * 20_000_000)
+    again = unpack(pack(run, tmp_path / "x.zip"), tmp_path / "out")
+    assert (again / "log.txt").read_bytes() == b"a" * 20_000_000
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "out", "x.zip"]
+
+
+def test_too_many_files_and_bytes_are_not_packed(tmp_path, monkeypatch):
+    run = write_sample(tmp_path, "mine")
+    for limit in ("MOST_FILES", "LARGEST"):
+        with monkeypatch.context() as patch:
+            patch.setattr(archive, limit, 3)
+            with pytest.raises(LabError, match=r"Not packed: mine has .* are unpacked"):
+                pack(run, tmp_path / "x.zip")
+
+
+@pytest.mark.parametrize("what", ["checkpoints", "config.json"])
+def test_what_cannot_be_read_is_named_and_nothing_is_written(tmp_path, monkeypatch, what):
+    run = write_sample(tmp_path, "mine")
+    (run / "checkpoints").mkdir()
+    refuse_to_read(monkeypatch, run / what)
+    with pytest.raises(LabError, match=rf"{what} cannot be read: permission denied"):
+        pack(run, tmp_path / "x.zip")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["mine"]
+
+
+TAKEN = {
+    "a run": lambda at: write_sample(at.parent, at.name),
+    "an empty folder": lambda at: at.mkdir(),
+    "a file": lambda at: at.write_text("x"),
+    "a link": lambda at: at.symlink_to("nowhere"),
+}
+
+
+@pytest.mark.parametrize("moment", ["before", "while it is unpacked", "at the last"])
+@pytest.mark.parametrize("kind", TAKEN)
+def test_whoever_takes_the_name_meanwhile_keeps_it(tmp_path, monkeypatch, kind, moment):
+    packed = pack(write_sample(tmp_path, "run"), tmp_path / "x.zip")
+    (tmp_path / "out").mkdir()
+    at = tmp_path / "out" / "run"
+
+    def first(real):
+        def call(*arguments):
+            if not os.path.lexists(at):
+                TAKEN[kind](at)
+            return real(*arguments)
+
+        return call
+
+    if moment == "before":
+        TAKEN[kind](at)
+    elif moment == "at the last":
+        monkeypatch.setattr(atomic, "_sync_tree", first(atomic._sync_tree))
+    else:
+        monkeypatch.setattr(archive, "_write", first(archive._write))
+    assert unpack(packed, tmp_path / "out").name == "run-2"
+    assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["run", "run-2"]
+    assert not (at.is_dir() and kind == "an empty folder" and list(at.iterdir()))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there no folder is made before")
+def test_what_is_put_into_a_name_that_was_just_had_stays(tmp_path, monkeypatch):
+    """As by `train --out`, which uses an empty folder."""
+    packed = pack(write_sample(tmp_path, "run"), tmp_path / "x.zip")
+    at, rename = tmp_path / "out" / "run", os.rename
+
+    def filled(source, target):
+        if Path(target) == at:
+            (at / "mine.txt").write_text("work of a person")
+        return rename(source, target)
+
+    monkeypatch.setattr(atomic.os, "rename", filled)
+    assert unpack(packed, tmp_path / "out").name == "run-2"
+    assert [p.name for p in at.iterdir()] == ["mine.txt"]
 
 
 def overlapping(path, copies):
