@@ -53,6 +53,26 @@ def folders_in(folder: Path, all_of_it: bool = False) -> Iterator[tuple[Path, li
         waiting += reversed(inner)
 
 
+def contents(folder: Path) -> list[Path]:
+    """What is in a folder, by name: nothing where there is none. Raises OSError if it is hidden."""
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def is_there(path: Path) -> bool:
+    """Whether something has this name; raises OSError where the system does not let that be seen.
+
+    `exists` and its kin say no then, and what is there would be passed over without a word.
+    """
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return True
+
+
 def remove_folder(folder: Path) -> None:
     """Remove a folder with all that is in it, links and not what they lead to.
 

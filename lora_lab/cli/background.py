@@ -164,7 +164,7 @@ def stop(
     """
     with plain_errors():
         from lora_lab.engine import remote
-        from lora_lab.runs.listing import resumable
+        from lora_lab.runs.saves import resumable
 
         if queue is (run is not None):
             raise ConfigError("Say which run, or --queue.")

@@ -148,7 +148,7 @@ def _train(config: RunConfig, out_folder: Path | None, tensorboard: Path | None)
 
 def print_result(result: dict[str, Any], as_json: bool) -> None:
     """The result of a run, for people or as one JSON object; exits where a signal ended it."""
-    from lora_lab.runs.listing import resumable
+    from lora_lab.runs.saves import resumable
 
     name = result["interrupted"]
     try:

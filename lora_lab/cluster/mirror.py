@@ -24,19 +24,11 @@ from lora_lab.cluster.trial import RUNS, Outcome
 from lora_lab.errors import LabError, not_written, system_reason
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.grid import describe
-from lora_lab.runs.listing import (
-    LABEL,
-    METRICS,
-    MIRROR,
-    Summary,
-    name_run,
-    resumable,
-    set_label,
-    summary_of,
-)
+from lora_lab.runs.listing import LABEL, METRICS, MIRROR, Summary, name_run, set_label, summary_of
 from lora_lab.runs.own_files import open_own, plain_json, read_own
 from lora_lab.runs.queue import DONE, FAILED, RUNNING, Item, Queue, new_folder, reached
 from lora_lab.runs.row_shape import flaw, known
+from lora_lab.runs.saves import resumable
 
 
 class Mirror:

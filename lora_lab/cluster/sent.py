@@ -13,8 +13,8 @@ from lora_lab import paths
 from lora_lab.cluster.jobs import Cluster, UnreachableError
 from lora_lab.cluster.sweep import FILE, ClusterSweep, where
 from lora_lab.config import RunConfig
-from lora_lab.errors import LabError
-from lora_lab.folders import remove_folder
+from lora_lab.errors import LabError, system_reason
+from lora_lab.folders import contents, is_there, remove_folder
 from lora_lab.runs.queue import Item, Queue, items_of
 
 
@@ -43,16 +43,19 @@ def new_sweep() -> Path:
 def sent_sweeps() -> list[Sent]:
     """Those that were sent to a cluster, the newest first; a damaged one says what is wrong."""
     found = []
-    with suppress(OSError):
-        for folder in sorted(sweeps().iterdir(), reverse=True):
-            if not (folder / FILE).is_file():
-                continue
-            try:
-                known = where(folder)
-                if known is not None:
-                    found.append(Sent(folder, known.address, items_of(folder)))
-            except LabError as error:
-                found.append(Sent(folder, "", (), str(error)))
+    try:
+        folders = contents(sweeps())
+    except OSError as error:
+        return [Sent(sweeps(), "", (), f"{sweeps()} cannot be read: {system_reason(error)}.")]
+    for folder in reversed(folders):
+        try:
+            if is_there(folder / FILE) and (known := where(folder)) is not None:
+                found.append(Sent(folder, known.address, items_of(folder)))
+        except OSError as error:
+            reason = system_reason(error)
+            found.append(Sent(folder, "", (), f"{folder} cannot be read: {reason}."))
+        except LabError as error:
+            found.append(Sent(folder, "", (), str(error)))
     return found
 
 

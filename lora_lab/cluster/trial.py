@@ -25,9 +25,10 @@ from lora_lab.records import (
     State,
     StepRecord,
 )
-from lora_lab.runs.listing import resumable, written_state
+from lora_lab.runs.listing import written_state
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.own_files import PRIVATE, Door, checked, read_table
+from lora_lab.runs.saves import resumable
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume
 

@@ -30,8 +30,8 @@ from lora_lab.engine.wire import Strange, dumped, parsed, unpack_records
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import FolderRecord, Record, State, StateRecord, StepRecord
-from lora_lab.runs.listing import resumable
 from lora_lab.runs.saved_config import SavedConfig
+from lora_lab.runs.saves import resumable
 from lora_lab.training.drained import Drained
 from lora_lab.training.opening import Opening
 

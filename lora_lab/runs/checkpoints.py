@@ -17,11 +17,10 @@ import zlib
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import safetensors.torch
 import torch
-from pydantic import Field
 
 from lora_lab.atomic import (
     replace_folder,
@@ -31,23 +30,12 @@ from lora_lab.atomic import (
     write_file,
 )
 from lora_lab.door import door
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
 from lora_lab.folders import remove_folder
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
-from lora_lab.runs.listing import NAME, Steps, listed, listed_in
-from lora_lab.runs.own_files import (
-    HEADER,
-    Door,
-    checked,
-    header_of,
-    own_folder,
-    plain_json,
-    read_own,
-    read_table,
-)
+from lora_lab.runs.own_files import HEADER, header_of, own_folder, plain_json, read_own
+from lora_lab.runs.saves import MANIFEST, NAME, STATE, is_save, listed, manifest_of, named, named_in
 
-STATE = "state.safetensors"
-MANIFEST = "manifest.json"
 NEWEST, MARKS = 2, 12  # of the rolling ones, and of those from before edits, that stay
 MOST_TENSORS = 100_000
 WORDS = {
@@ -81,9 +69,12 @@ def write_checkpoint(
     with own_folder(run, FOLDER) as folder:
         if not (keep and (folder / name).exists()):  # of several edits at one step, the first's
             _write(folder / name, step, tensors, facts)
+            # What has a later step is not of this way: a damaged one, or a stranger's.
+            before = [(at, old) for at, old in named_in(folder) if at <= step]
             for kind, most in (("step", NEWEST), ("kept", MARKS)):
-                alike = [old.name for _, old in listed_in(folder) if old.name.startswith(kind)]
-                _remove(folder, *(old for old in alike[:-most] if old != name))
+                alike = [(at, old) for at, old in before if old.name.startswith(kind)]
+                stay = [at for at, old in alike if is_save(old, at)][-most:]
+                _remove(folder, *(old.name for at, old in alike if stay and at < stay[0]))
     return run / FOLDER / name
 
 
@@ -120,13 +111,19 @@ def latest(run: Path) -> Checkpoint:
     Raises `LabError` where there is none; damaged ones are passed over.
     """
     damaged = []
-    for _, path in reversed(listed(run)):
+    for _, path in reversed(named(run)):
         try:
             return read_checkpoint(path)
         except LabError as error:
             damaged.append(str(error))
     if damaged:
         raise LabError(f"No checkpoint of {run.name} is whole. {damaged[0]}")
+    try:
+        os.listdir(run / FOLDER)
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            reason = system_reason(error)
+            raise LabError(f"{run / FOLDER} cannot be read: {reason}.") from error
     raise LabError(
         f"{run.name} has no checkpoint, so it cannot be resumed. Begin it again with its settings, "
         f"in a folder of its own: lora-lab resume {run.name} --restart."
@@ -168,7 +165,7 @@ def forget_after(run: Path, step: int, edits: int) -> None:
     cut: the record of going back, which follows, would stand beside a save of what it took back.
     """
     forgotten = [
-        path.name for at, path in listed(run) if at > step or (at == step and _edits(path) > edits)
+        path.name for at, path in named(run) if at > step or (at == step and _edits(path) > edits)
     ]
     if forgotten:  # what cannot be removed or synced is passed over or there
         with suppress(OSError), own_folder(run, FOLDER) as folder:
@@ -179,7 +176,7 @@ def forget_after(run: Path, step: int, edits: int) -> None:
 def _edits(path: Path) -> int:
     """How many edits a checkpoint knows of; 0 where it does not say."""
     try:
-        manifest = _manifest(path)
+        manifest = manifest_of(path)
     except LabError:
         return 0
     return manifest.edits if manifest is not None else 0
@@ -188,7 +185,7 @@ def _edits(path: Path) -> int:
 def read_checkpoint(path: Path) -> Checkpoint:
     """Read one and compare it with its manifest; raises `LabError` where it is not whole."""
     try:
-        manifest = _manifest(path)
+        manifest = manifest_of(path)
         if manifest is None or STATE not in manifest.files:
             raise LabError(f"{path} is not whole: its {MANIFEST} is not there.")
         expected = manifest.files[STATE]
@@ -270,27 +267,3 @@ def _crc32(*parts: bytes | memoryview) -> str:
     for part in parts:
         checksum = zlib.crc32(part, checksum)
     return f"{checksum:08x}"
-
-
-class Part(Door):
-    """Of one file its size and its checksum."""
-
-    bytes: Annotated[int, Field(ge=8, lt=2**50)]
-    crc32: str = ""
-    sha256: str = ""
-
-
-class Manifest(Door):
-    """manifest.json of a checkpoint."""
-
-    step: Steps
-    edits: Steps = 0
-    files: dict[str, Part]
-
-
-def _manifest(path: Path) -> Manifest | None:
-    """None where there is none; raises `LabError` for one that is damaged."""
-    try:
-        return checked(Manifest, read_table(path / MANIFEST), path / MANIFEST)
-    except FileNotFoundError:
-        return None

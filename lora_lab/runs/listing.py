@@ -21,8 +21,8 @@ from pydantic import Field
 from lora_lab.atomic import write_file
 from lora_lab.config import RunConfig
 from lora_lab.door import door
-from lora_lab.errors import LabError, not_written
-from lora_lab.folders import folders_in
+from lora_lab.errors import LabError, not_written, system_reason
+from lora_lab.folders import contents, folders_in, is_there
 from lora_lab.names import is_text
 from lora_lab.records import State
 from lora_lab.runs.lock import is_live
@@ -30,7 +30,6 @@ from lora_lab.runs.own_files import Door, Kind, checked, read_table
 
 CONFIG, SUMMARY, CHECKPOINTS = "config.json", "state.json", "checkpoints"
 METRICS = "metrics.jsonl"
-NAME = re.compile(r"(?:step|kept)-(\d{9,})")  # of a checkpoint; the latter stay for going back
 MIRROR = "mirror.json"  # in a folder that follows a run of elsewhere: where that is
 LABEL = "label.json"  # name and note: what people call a run
 LONGEST = 2000  # characters of a name or a note
@@ -124,23 +123,32 @@ class RunSummary:
 def list_runs(parent: Path) -> list[RunSummary]:
     """Every run in `parent`, the newest first; folders that are none are passed over.
 
-    One whose settings cannot be read is listed as damaged, with the reason.
+    One whose settings cannot be read is listed as damaged, with the reason. Raises LabError where
+    `parent` cannot be read.
     """
     try:
-        folders = [Path(entry.path) for entry in os.scandir(parent) if entry.is_dir()]
-    except OSError:
-        return []
+        folders = [path for path in contents(parent) if os.path.isdir(path)]
+    except OSError as error:
+        raise LabError(f"{parent} cannot be read: {system_reason(error)}.") from error
     runs = []
     for folder in folders:
-        if folder.name.startswith(".") or not os.path.lexists(folder / CONFIG):  # being written
-            continue
         try:
+            if folder.name.startswith(".") or not is_there(folder / CONFIG):  # being written
+                continue
             runs.append(summary_of(folder))
         except NoRun:
             continue
+        except OSError as error:
+            if _is_mine(folder):  # in a folder of several people, each one's runs are his own
+                runs.append(_damaged(folder, f"{folder} cannot be read: {system_reason(error)}."))
         except LabError as error:
             runs.append(_damaged(folder, str(error)))
     return sorted(runs, key=lambda run: (run.started, run.name), reverse=True)
+
+
+def _is_mine(path: Path) -> bool:
+    """Whether a file or folder belongs to this person; where systems do not say so, it does."""
+    return not hasattr(os, "getuid") or os.stat(path).st_uid == os.getuid()
 
 
 class NoRun(LabError):
@@ -208,28 +216,6 @@ def _told(kind: type[Kind], path: Path) -> tuple[Kind, str]:
         return kind(), ""
     except LabError as error:
         return kind(), str(error)
-
-
-def listed(run: Path) -> list[tuple[int, Path]]:
-    """(step, folder) of every checkpoint by its name, the oldest first."""
-    folder = run / CHECKPOINTS
-    return [] if folder.is_symlink() else listed_in(folder)  # another's is not to be tidied here
-
-
-def listed_in(folder: Path) -> list[tuple[int, Path]]:
-    """Those of `listed` in the folder that they lie in."""
-    try:
-        entries = [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
-    except OSError:
-        return []
-    named = [(NAME.fullmatch(entry.name), Path(entry.path)) for entry in entries]
-    return sorted((int(match[1]), path) for match, path in named if match)
-
-
-def resumable(path: Path) -> int | None:
-    """The step that a run can be resumed from; None where it has no checkpoint."""
-    saved = listed(path)
-    return saved[-1][0] if saved else None
 
 
 def is_mirror(path: Path) -> bool:

@@ -21,11 +21,12 @@ from lora_lab import paths
 from lora_lab.atomic import make_folder, write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError, system_reason
-from lora_lab.runs.listing import Seconds, Steps, new_name, resumable, summary_of
+from lora_lab.runs.listing import Seconds, Steps, new_name, summary_of
 from lora_lab.runs.lock import RunLock, is_live
 from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
 from lora_lab.runs.own_files import checked as door
 from lora_lab.runs.queue_kept import KEPT
+from lora_lab.runs.saves import resumable
 
 WAITING, RUNNING, DONE, FAILED, ABORTED = "waiting", "running", "done", "failed", "aborted"
 PRUNED = "pruned"  # ended by its search, since it promised nothing

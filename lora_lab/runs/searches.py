@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
+from pathlib import Path
 
-from lora_lab.errors import LabError
+from lora_lab.errors import LabError, system_reason
+from lora_lab.folders import contents, is_there
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import EvalRecord, Record, State, StateRecord
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, Item, Queue
@@ -22,15 +23,20 @@ class Searches:
         """
         self._queue = queue
         self.damaged: tuple[str, ...] = ()  # what is wrong with those that cannot be read
-        parent = queue.folder / FOLDER
-        folders = sorted(parent.iterdir()) if parent.is_dir() else []
         self._searches: dict[str, Search] = {}
+        parent, folders = queue.folder / FOLDER, list[Path]()
+        try:
+            folders = contents(parent)
+        except OSError as error:
+            self.damaged = (f"{parent} cannot be read: {system_reason(error)}.",)
         for folder in folders:
-            if not os.path.lexists(folder / PLAN):  # another thing, or killed as it was begun
-                continue
             try:
+                if not is_there(folder / PLAN):  # another thing, or killed as it was begun
+                    continue
                 self._searches[folder.name] = search = Search(folder)
                 search.check()
+            except OSError as error:
+                self.damaged += (f"{folder} cannot be read: {system_reason(error)}.",)
             except LabError as error:
                 self._searches.pop(folder.name, None)
                 self.damaged += (str(error),)

@@ -20,7 +20,7 @@ from lora_lab.names import shown
 from lora_lab.runs.own_files import HEADER, header_of, own_folder, plain_json, read_own
 
 FOLDER = "snapshots"
-NAME = re.compile(r"step-(\d{9,12})\.safetensors")
+NAME = re.compile(r"step-([0-9]{9,12})\.safetensors")
 FLOATS = (torch.float64, torch.float32, torch.float16, torch.bfloat16)
 
 

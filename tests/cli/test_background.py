@@ -17,7 +17,8 @@ from lora_lab.engine.places import live_places
 from lora_lab.measured import SpeedRecord
 from lora_lab.opening_records import OpeningRecord
 from lora_lab.records import ErrorRecord, EvalRecord, NewsRecord, State, StateRecord, StepRecord
-from lora_lab.runs.listing import resumable, summary_of
+from lora_lab.runs.listing import summary_of
+from lora_lab.runs.saves import resumable
 from tests.engine.hosted import hosted, loaded_record
 from tests.engine.talk import opened
 from tests.waiting import wait_until

@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 from lora_lab.cli import app
 from lora_lab.presets import get_preset
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import listed, summary_of
+from lora_lab.runs.listing import summary_of
+from lora_lab.runs.saves import listed
 from tests.waiting import wait_until
 
 

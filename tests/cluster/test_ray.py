@@ -11,9 +11,9 @@ import pytest
 
 from lora_lab.cluster.driver import TUNE
 from lora_lab.cluster.trial import GOING, RUNS, outcome_of
-from lora_lab.runs.listing import resumable
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import resumable
 from tests.cluster.loopback import ADDRESS, TOKEN, Loopback, why_not
 from tests.waiting import wait_until
 

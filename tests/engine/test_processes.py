@@ -20,8 +20,9 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
-from lora_lab.runs.listing import resumable, summary_of
+from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import resumable
 from lora_lab.training.opening import New, Resume
 from lora_lab.training.session import Session, threads_beside_a_person
 from tests.engine.talk import Talk

@@ -23,8 +23,8 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
-from lora_lab.runs.listing import resumable
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import resumable
 from lora_lab.training.commands import Save
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume

@@ -42,8 +42,8 @@ from lora_lab.records import (
     StepRecord,
 )
 from lora_lab.runs.checkpoints import latest, tidy
-from lora_lab.runs.listing import listed
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import listed
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run

@@ -29,8 +29,9 @@ from lora_lab.engine.places import Place, live_place, live_places, new_place
 from lora_lab.engine.remote import RemoteSession, end
 from lora_lab.presets import get_preset
 from lora_lab.records import State, StateRecord, StepRecord
-from lora_lab.runs.listing import resumable, summary_of
+from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import resumable
 from lora_lab.training.opening import New, Opening, Resume
 
 CONTEXT = multiprocessing.get_context("forkserver")

@@ -16,6 +16,7 @@ from lora_lab.config import changed
 from lora_lab.errors import LabError
 from lora_lab.names import legible
 from lora_lab.presets import get_preset
+from lora_lab.progress import silent
 from lora_lab.records import StepRecord
 from lora_lab.runs import archive
 from lora_lab.runs.archive import pack, packed_name, unpack
@@ -354,21 +355,16 @@ def test_whoever_takes_the_name_meanwhile_keeps_it(tmp_path, monkeypatch, kind, 
     (tmp_path / "out").mkdir()
     at = tmp_path / "out" / "run"
 
-    def first(real):
-        def call(*arguments):
-            if not os.path.lexists(at):
-                TAKEN[kind](at)
-            return real(*arguments)
-
-        return call
+    def first(*_):
+        if not os.path.lexists(at):
+            TAKEN[kind](at)
 
     if moment == "before":
-        TAKEN[kind](at)
+        first()
     elif moment == "at the last":
-        monkeypatch.setattr(atomic, "_sync_tree", first(atomic._sync_tree))
-    else:
-        monkeypatch.setattr(archive, "_write", first(archive._write))
-    assert unpack(packed, tmp_path / "out").name == "run-2"
+        monkeypatch.setattr(atomic.os, "fsync", first)
+    report = first if moment == "while it is unpacked" else silent
+    assert unpack(packed, tmp_path / "out", report).name == "run-2"
     assert sorted(p.name for p in (tmp_path / "out").iterdir()) == ["run", "run-2"]
     assert not (at.is_dir() and kind == "an empty folder" and list(at.iterdir()))
 

@@ -1,6 +1,7 @@
 """Runs at a glance: states, who is alive, and a thousand of them in a moment."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from lora_lab.presets import get_preset
 from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import list_runs, set_label, summary_of
 from lora_lab.runs.lock import is_live
+from tests.runs.unreadable import refuse_to_read
 
 
 def make(parent, name, **summary):
@@ -126,6 +128,25 @@ def test_no_folder_is_no_run(tmp_path):
     assert list_runs(tmp_path / "nowhere") == []
     with pytest.raises(LabError, match="is no run"):
         summary_of(tmp_path)
+
+
+def test_a_folder_of_runs_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    make(tmp_path / "runs", "a")
+    refuse_to_read(monkeypatch, tmp_path / "runs")
+    with pytest.raises(LabError, match="runs cannot be read: permission denied"):
+        list_runs(tmp_path / "runs")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no folder has an owner there")
+def test_a_run_that_cannot_be_read_is_said_and_hides_no_other(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        make(tmp_path, name)
+    refuse_to_read(monkeypatch, tmp_path / "b")
+    found = {run.name: run for run in list_runs(tmp_path)}
+    assert [found[name].state for name in "abc"] == ["", "damaged", ""]
+    assert "b cannot be read: permission denied" in found["b"].flaw
+    monkeypatch.setattr(os, "getuid", lambda: 12345)  # another person's is none of this one's
+    assert {run.name for run in list_runs(tmp_path)} == {"a", "c"}
 
 
 @pytest.mark.parametrize("seconds", ["Infinity", "-Infinity", "NaN", "-1", "1e300"])

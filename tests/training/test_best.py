@@ -12,7 +12,8 @@ from lora_lab.formats import FORMATS
 from lora_lab.records import EvalRecord, ResumedRecord, State, StateRecord, StepRecord
 from lora_lab.runs import checkpoints, writer
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import listed, summary_of
+from lora_lab.runs.listing import summary_of
+from lora_lab.runs.saves import listed
 from lora_lab.tasks.base import Evaluation
 from lora_lab.training.best import Best
 from lora_lab.training.commands import GoBack

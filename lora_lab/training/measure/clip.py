@@ -11,7 +11,7 @@ from lora_lab.errors import LabError
 from lora_lab.measured import ClippedRecord, ClipRecord
 from lora_lab.records import AppliedRecord, Record
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import listed
+from lora_lab.runs.saves import listed
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.measure.cut_preview import standing_in
 from lora_lab.variants import VARIANTS

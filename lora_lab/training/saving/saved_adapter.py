@@ -20,7 +20,7 @@ from lora_lab.runs.checkpoints import Checkpoint, latest, read_checkpoint
 from lora_lab.runs.exportable import BEST, LAST, Exportable, chosen
 from lora_lab.runs.folder import BEST as BEST_FOLDER
 from lora_lab.runs.folder import Load, RunFolder
-from lora_lab.runs.listing import listed
+from lora_lab.runs.saves import listed
 from lora_lab.training.best import Best
 from lora_lab.training.experiment import Experiment
 from lora_lab.variants import VARIANTS

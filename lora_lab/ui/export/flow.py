@@ -21,7 +21,7 @@ from lora_lab.records import (
     StateRecord,
 )
 from lora_lab.runs.exportable import exportable
-from lora_lab.runs.listing import listed
+from lora_lab.runs.saves import listed
 from lora_lab.training.commands import Export
 from lora_lab.ui.export.dialog import ExportDialog
 from lora_lab.ui.notices.notices import Notices

@@ -13,7 +13,7 @@ from lora_lab.config import Origin, RunConfig, changed
 from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import NonFiniteRecord, ResumedRecord
-from lora_lab.runs.listing import listed
+from lora_lab.runs.saves import listed
 from lora_lab.training.commands import GoBack
 from lora_lab.training.opening import Branch, Opening
 from lora_lab.ui.notices.notices import Notices

@@ -23,7 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from lora_lab.runs.listing import GOING, RunSummary, is_mirror, resumable
+from lora_lab.runs.listing import GOING, RunSummary, is_mirror
+from lora_lab.runs.saves import resumable
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.runs.model import NAME, NOTE, RunsModel
 from lora_lab.ui.runs.view import RunsTable

@@ -21,15 +21,8 @@ from lora_lab.engine.remote import end
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord, StateRecord
-from lora_lab.runs.listing import (
-    ENDED,
-    GOING,
-    RunSummary,
-    is_mirror,
-    list_runs,
-    resumable,
-    set_label,
-)
+from lora_lab.runs.listing import ENDED, GOING, RunSummary, is_mirror, list_runs, set_label
+from lora_lab.runs.saves import resumable
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.runs.background_flow import BackgroundFlow

@@ -7,8 +7,8 @@ import pytest
 from lora_lab.config import changed
 from lora_lab.errors import ConfigError
 from lora_lab.presets import get_preset, starting_config
-from lora_lab.runs.listing import resumable
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import resumable
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.opening import Resume

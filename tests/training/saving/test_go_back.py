@@ -23,8 +23,9 @@ from lora_lab.records import (
 )
 from lora_lab.runs import checkpoints
 from lora_lab.runs.folder import RunFolder
-from lora_lab.runs.listing import listed, summary_of
+from lora_lab.runs.listing import summary_of
 from lora_lab.runs.metrics import read_metrics
+from lora_lab.runs.saves import listed
 from lora_lab.training.commands import Clip, GoBack
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import Branch, New, Resume

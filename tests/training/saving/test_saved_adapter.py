@@ -19,8 +19,9 @@ from lora_lab.errors import LabError
 from lora_lab.exported import ExportedRecord
 from lora_lab.presets import get_preset, starting_config
 from lora_lab.records import ErrorRecord, EvalRecord, StateRecord, StepRecord
+from lora_lab.runs.checkpoints import write_checkpoint
 from lora_lab.runs.exportable import LAST, chosen, exportable
-from lora_lab.runs.listing import listed
+from lora_lab.runs.saves import listed
 from lora_lab.training.commands import Export
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
@@ -149,8 +150,8 @@ def test_what_is_not_there_is_refused_with_what_is(tmp_path):
 
 
 def test_a_step_with_two_saves_asks_which(tmp_path):
-    for name in ("step-000000020", "kept-000000020", "step-000000050"):
-        (tmp_path / "checkpoints" / name).mkdir(parents=True)
+    for step, keep in ((20, False), (20, True), (50, False)):
+        write_checkpoint(tmp_path, step, {}, {"step": step}, keep)
     saves = listed(tmp_path)
     with pytest.raises(LabError, match="two checkpoints"):
         chosen("20", saves)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPoint, Qt
 
 from lora_lab.exported import ExportedRecord, ExportReport, LayerCheck
 from lora_lab.records import EvalRecord, FolderRecord, ResumedRecord, StepRecord
+from lora_lab.runs.checkpoints import write_checkpoint
 from lora_lab.training.commands import Export
 from tests.ui.seen import named, words
 
@@ -26,8 +27,9 @@ def listed(dialog):
 def dialog(qtbot, window, asked, say, tmp_path):
     """Of a run at step 70 whose best step was 40, with a checkpoint and one from before an edit."""
     run = tmp_path / "run"
-    for name in ("kept-000000050", "step-000000060"):
-        (run / "checkpoints" / name).mkdir(parents=True)
+    run.mkdir()
+    for step, keep in ((50, True), (60, False)):
+        write_checkpoint(run, step, {}, {"step": step}, keep)
     say(
         FolderRecord(1, str(run)),
         StepRecord(70, 0.5, 1e-3, 1.0),
