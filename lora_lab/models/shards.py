@@ -104,16 +104,13 @@ def inside(folder: Path, name: str) -> Path:
     path = folder / name
     try:
         real = path.resolve(strict=True)
-        home = folder.resolve(strict=True)
+        homes = homes_of(folder)
     except FileNotFoundError:
         raise CheckpointError(
             f"{name} is missing in {folder.name}. Download the whole repository."
         ) from None
     except (OSError, RuntimeError):  # a loop of links
         raise CheckpointError(f"{name}: the link leads nowhere. Download it again.") from None
-    homes = [home]
-    if home.parent.name == "snapshots":  # of the Hugging Face cache: models--…/{snapshots,blobs}
-        homes.append(home.parent.parent / "blobs")
     if real.parent not in homes:
         raise CheckpointError(
             f"{name} is a link that leads out of {folder.name}, and is not followed. Copy the file "
@@ -122,3 +119,10 @@ def inside(folder: Path, name: str) -> Path:
     if not real.is_file():  # a pipe would block, a device never end
         raise CheckpointError(f"{name}: this is not a regular file. Download it again.")
     return path
+
+
+def homes_of(folder: Path) -> tuple[Path, ...]:
+    """Where the files of a folder may lie: in itself, or in `blobs` of the Hugging Face cache."""
+    home = folder.resolve(strict=True)
+    cached = home.parent.name == "snapshots"  # models--…/{snapshots,blobs}
+    return (home, home.parent.parent / "blobs") if cached else (home,)

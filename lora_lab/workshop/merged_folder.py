@@ -9,9 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.errors import ExportError
+from lora_lab.models.shards import homes_of
 
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5", ".onnx", ".ot")
 INDEX = ".index.json"
+DEEPEST = 16  # folders in each other; a model has two or three
+OLD, LINKS = "hold the old weights", "are links that lead out of the base"
+DEEP = "lie too deep in it"
 
 
 def file_name(base: Path) -> str:
@@ -32,18 +36,52 @@ def write_index(folder: Path, keys: Mapping[str, str], size: int) -> None:
 def copy_beside(base: Path, folder: Path) -> tuple[str, ...]:
     """Copy what is no weight of the old model: tokenizer, templates, modules of their own folders.
 
-    Folders of other formats keep the old W, so their weights are left behind; what is returned
-    says so.
+    Folders of other formats keep the old W, so their weights are left behind, and so is what links
+    bring in from elsewhere: a merged folder is there to be given away. What is returned says so.
     """
-    left: list[str] = []
-    for entry in sorted(base.iterdir()):
-        if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith("."):
-            _copy_folder(entry, folder / entry.name, _is_module(base, entry.name), left)
-        elif entry.is_file() and entry.suffix not in WEIGHTS and not entry.name.endswith(INDEX):
-            shutil.copyfile(entry, folder / entry.name)
-    if not left:
-        return ()
-    return (f"left behind, as they hold the old weights: {', '.join(left[:3])}",)
+    copying = _Copying(base, homes_of(base))
+    copying.folder(base, folder)
+    return tuple(
+        f"left behind, as they {why}: {', '.join(left[:3])}"
+        for why, left in copying.left.items()
+        if left
+    )
+
+
+class _Copying:
+    """What of one base comes along, and what is left behind for which reason."""
+
+    def __init__(self, base: Path, homes: tuple[Path, ...]) -> None:
+        self.base, self.homes = base, homes
+        self.left: dict[str, list[str]] = {OLD: [], LINKS: [], DEEP: []}
+
+    def folder(self, source: Path, target: Path, module: bool = False, deep: int = 0) -> None:
+        """Copy the files of one folder and of those within it; `module`: weights as well."""
+        for entry in sorted(source.iterdir()):
+            name = str(entry.relative_to(self.base))
+            if entry.is_dir() and not entry.is_symlink():
+                if not deep and entry.name.startswith("."):
+                    continue
+                if deep == DEEPEST:
+                    self.left[DEEP].append(name)
+                    continue
+                (target / entry.name).mkdir()
+                inner = module or (not deep and _is_module(self.base, entry.name))
+                self.folder(entry, target / entry.name, inner, deep + 1)
+            elif not entry.is_file() or (not deep and entry.name.endswith(INDEX)):
+                continue
+            elif not module and entry.suffix in WEIGHTS:
+                if deep:
+                    self.left[OLD].append(name)
+            elif entry.is_symlink() and not self._is_own(entry):
+                self.left[LINKS].append(name)
+            else:
+                shutil.copyfile(entry, target / entry.name)
+
+    def _is_own(self, link: Path) -> bool:
+        """Whether it leads to a file of this base, or of its repository in the cache."""
+        real = link.resolve()
+        return real.is_relative_to(self.homes[0]) or real.parent in self.homes[1:]
 
 
 def write_config(folder: Path, values: Mapping[str, Any]) -> None:
@@ -73,17 +111,6 @@ def check_target(base: Path, target: Path, overwrite: bool) -> None:
                 f"{target} holds other things than this model ({foreign[0]}), and the whole folder "
                 "would be replaced. Choose a new or an empty folder."
             )
-
-
-def _copy_folder(source: Path, target: Path, module: bool, left: list[str]) -> None:
-    target.mkdir()
-    for entry in sorted(source.iterdir()):
-        if entry.is_dir() and not entry.is_symlink():
-            _copy_folder(entry, target / entry.name, module, left)
-        elif entry.is_file() and (module or entry.suffix not in WEIGHTS):
-            shutil.copyfile(entry, target / entry.name)
-        elif entry.is_file():
-            left.append(f"{source.name}/{entry.name}")
 
 
 def _is_module(base: Path, name: str) -> bool:

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from tests.reliability.fuzz_data_forms import model
-from tests.reliability.fuzz_form import Form, in_folder, of_header, within
+from tests.reliability.fuzz_form import Form, in_folder, of_header, of_shapes, within
 
 TARGETS = ("q_proj", "down_proj")
 BLOCK = "double_blocks.0.processor"
@@ -102,4 +102,5 @@ def adapter_forms() -> dict[str, Form]:
             {key: torch.ones(shape) for key, shape in shapes.items()}, {"ss_network_dim": "2"}
         )
         found[name] = of_header("x.safetensors", adapter, data)
+        found[f"shapes of {name}"] = of_shapes("x.safetensors", adapter, shapes)
     return found

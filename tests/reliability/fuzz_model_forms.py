@@ -17,6 +17,7 @@ from tests.reliability.fuzz_form import (
     in_folder,
     lines,
     of_header,
+    of_shapes,
     of_table,
     spelled,
     within,
@@ -138,6 +139,25 @@ def _shards() -> Path:
     return folder
 
 
+def _packed(how: tuple[str, str]) -> tuple[dict[str, Any], dict[str, str], dict[str, str]]:
+    """Shapes, types and texts of a model with one matrix in bytes, as bitsandbytes has them."""
+    state = safetensors.torch.load_file(str(model() / "model.safetensors"))
+    shapes: dict[str, Any] = {key: tuple(tensor.shape) for key, tensor in state.items()}
+    key = "model.layers.0.mlp.up_proj.weight"
+    (out, width), (kind, packing) = shapes[key], how
+    texts = {}
+    if packing:
+        shapes[key] = (out * width // 2, 1)
+        more = {"absmax": (out * width // 64,), "quant_map": (16,)}
+        facts = {"blocksize": 64, "shape": [out, width], "nested_blocksize": 256}
+        shapes |= {f"{key}.{part}": shape for part, shape in more.items()}
+        texts[f"{key}.quant_state.bitsandbytes__{packing}"] = json.dumps(facts)
+        shapes |= dict.fromkeys(texts, ())
+    else:
+        shapes[key.replace("weight", "SCB")] = (out,)
+    return shapes, {key: kind}, texts
+
+
 @cache
 def _vit() -> Path:
     from tests.models.tiny import save
@@ -177,6 +197,9 @@ def model_forms() -> dict[str, Form]:
         "config of a whole model": in_folder(model, "config.json", whole),
         "weights of a whole model": of_header(
             "model.safetensors", within(model, whole), tensors),
+        "four bits": of_shapes(
+            "model.safetensors", within(model, whole), *_packed(("U8", "nf4"))),
+        "eight bits": of_shapes("model.safetensors", within(model, whole), *_packed(("I8", ""))),
         "generation config": of_table("generation_config.json", within(model, whole), generation),
         "index of shards": in_folder(_shards, "model.safetensors.index.json", whole),
         "gguf model": Form("x.gguf", whole_gguf, read_gguf),

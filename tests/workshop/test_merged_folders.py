@@ -1,6 +1,8 @@
 """What a merged folder holds beside W + ΔW: heads with their labels, names of files, side files."""
 
 import json
+import os
+from contextlib import chdir
 from dataclasses import replace
 
 import pytest
@@ -140,6 +142,47 @@ def test_folders_of_the_model_come_along_and_old_weights_do_not(tmp_path):
     assert "tokenizer.json" in found
     assert not any(name.startswith(".") or name.endswith(".onnx") for name in found)
     assert report.notes == ("left behind, as they hold the old weights: onnx/model.onnx",)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links")
+def test_what_links_bring_in_from_elsewhere_stays_there(tmp_path):
+    base = tmp_path / "models--a" / "snapshots" / "1"
+    adapted(saved(base, "bert"), tmp_path / "adapter", ["query"])
+    (tmp_path / "secret").write_text("mine")
+    blobs = base.parent.parent / "blobs"
+    blobs.mkdir()
+    (blobs / "ab12").write_text("theirs")
+    (base / "sub").mkdir()
+    for place in (base, base / "sub"):
+        (place / "notes.txt").symlink_to(tmp_path / "secret")
+        (place / "more.txt").symlink_to(blobs / "ab12")
+        (place / "config.txt").symlink_to(base / "config.json")
+        (place / "all").symlink_to(tmp_path, target_is_directory=True)
+    report = write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
+    for place in (tmp_path / "out", tmp_path / "out" / "sub"):
+        assert (place / "more.txt").read_text() == "theirs"
+        assert (place / "config.txt").exists()
+        assert not (place / "notes.txt").exists()
+        assert not (place / "all").exists()
+    said = "left behind, as they are links that lead out of the base: notes.txt, sub/notes.txt"
+    assert said in report.notes
+
+
+def test_folders_in_each_other_without_end_are_left_behind(tmp_path):
+    base = tmp_path / "base"
+    adapted(saved(base, "bert"), tmp_path / "adapter", ["query"])
+    with chdir(base):
+        for _ in range(1500):
+            os.mkdir("d")
+            os.chdir("d")
+    report = write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
+    assert "left behind, as they lie too deep in it: d/d/" in " ".join(report.notes)
+    with chdir(base):  # pytest removes what is that deep by recursion
+        for _ in range(1500):
+            os.chdir("d")
+        for _ in range(1500):
+            os.chdir("..")
+            os.rmdir("d")
 
 
 def test_a_weight_with_two_names_in_a_file_without_config_is_refused(tmp_path):
