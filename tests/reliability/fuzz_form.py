@@ -117,7 +117,7 @@ def of_shapes(
             if raw:
                 kind, shape = "U8", [len(raw)]
             sound = isinstance(shape, list) and all(type(n) is int and n >= 0 for n in shape)
-            if not sound or kind not in SIZES or math.prod(shape) * SIZES[kind] > MOST:
+            if not sound or str(kind) not in SIZES or math.prod(shape) * SIZES[kind] > MOST:
                 continue
             count = math.prod(shape) * SIZES[kind]
             raw = raw or (b"\x00\x00\x80\x3f" * (count // 4 + 1))[:count]

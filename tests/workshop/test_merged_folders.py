@@ -2,7 +2,6 @@
 
 import json
 import os
-from contextlib import chdir
 from dataclasses import replace
 
 import pytest
@@ -168,21 +167,22 @@ def test_what_links_bring_in_from_elsewhere_stays_there(tmp_path):
     assert said in report.notes
 
 
-def test_folders_in_each_other_without_end_are_left_behind(tmp_path):
+def test_folders_in_each_other_without_end_are_left_behind(tmp_path, monkeypatch):
     base = tmp_path / "base"
     adapted(saved(base, "bert"), tmp_path / "adapter", ["query"])
-    with chdir(base):
-        for _ in range(1500):
-            os.mkdir("d")
-            os.chdir("d")
+    monkeypatch.chdir(base)
+    for _ in range(1500):
+        os.mkdir("d")
+        os.chdir("d")
+    monkeypatch.chdir(tmp_path)
     report = write_merged(open_adapter(tmp_path / "adapter"), base, tmp_path / "out")
     assert "left behind, as they lie too deep in it: d/d/" in " ".join(report.notes)
-    with chdir(base):  # pytest removes what is that deep by recursion
-        for _ in range(1500):
-            os.chdir("d")
-        for _ in range(1500):
-            os.chdir("..")
-            os.rmdir("d")
+    monkeypatch.chdir(base)  # pytest removes what is that deep by recursion
+    for _ in range(1500):
+        os.chdir("d")
+    for _ in range(1500):
+        os.chdir("..")
+        os.rmdir("d")
 
 
 def test_a_weight_with_two_names_in_a_file_without_config_is_refused(tmp_path):
