@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import psutil
 import torch
+
+from lora_lab.errors import AdapterError
 
 
 class ExpertName(NamedTuple):
@@ -69,7 +72,19 @@ class LayerWeights:
         return self.lora_B.shape[0], self.lora_A.shape[1]
 
     def delta_weight(self) -> torch.Tensor:
-        """scaling · lora_B @ lora_A (out × in) in float64, the one meaning of these factors."""
+        """scaling · lora_B @ lora_A (out × in) in float64, the one meaning of these factors.
+
+        Raises AdapterError where memory does not hold it: two thin factors of a small file are
+        enough for a matrix of any size.
+        """
+        out, width = self.shape
+        wanted, free = 8 * out * width, psutil.virtual_memory().available
+        if wanted > free:
+            raise AdapterError(
+                f"{ascii(self.name)[:100]}: its ΔW of {out:,} × {width:,} takes "
+                f"{wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. Close other programs "
+                "or do what needs the factors alone: resize or convert it."
+            )
         return self.scaling * (self.lora_B.double() @ self.lora_A.double())
 
 

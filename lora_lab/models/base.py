@@ -162,14 +162,20 @@ class Base:
             state = self._archive[1]
             same = (name for name, tensor in state.items() if name != key and _same(mine, tensor))
             return next(same, "")
+        return self._dropped.get(key, "")
+
+    @cached_property
+    def _dropped(self) -> dict[str, str]:
+        """Tensor → the other name of it that the library dropped."""
+        found: dict[str, str] = {}
         for file in self.files:
             size = regular_size(file)
             with file.open("rb") as opened:
                 metadata = read_header(opened, size).metadata
             for dropped, kept in metadata.items():
-                if kept == key and dropped not in self.tensors:
-                    return dropped
-        return ""
+                if dropped not in self.tensors:
+                    found.setdefault(kept, dropped)
+        return found
 
 
 def config_values(path: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lora_lab.models.shards import homes_of
 WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".gguf", ".msgpack", ".h5", ".onnx", ".ot")
 INDEX = ".index.json"
 DEEPEST = 16  # folders in each other; a model has two or three
+LONGEST = 2**20  # bytes of modules.json, which has a few rows
 OLD, LINKS = "hold the old weights", "are links that lead out of the base"
 DEEP = "lie too deep in it"
 
@@ -117,7 +118,8 @@ def _is_module(base: Path, name: str) -> bool:
     """Whether sentence-transformers lists a folder as a part of the model, as a dense layer."""
     try:
         listed = base / "modules.json"
-        modules = json.loads(listed.read_text("utf-8")) if listed.is_file() else []
+        small = listed.is_file() and listed.stat().st_size <= LONGEST
+        modules = json.loads(listed.read_text("utf-8")) if small else []
         return any(Path(str(row["path"])).parts[:1] == (name,) for row in modules)
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return False
