@@ -154,6 +154,29 @@ def run_forms() -> dict[str, Form]:
     }
 
 
+def settings(path: Path) -> Any:
+    from lora_lab.errors import LabError
+    from lora_lab.ui.shell.kept_layout import is_layout
+    from lora_lab.ui.style.settings_text import parsed
+
+    try:
+        values = parsed(path.read_bytes())
+    except ValueError as error:
+        raise LabError(str(error)) from None
+    return [is_layout(value, set()) for value in values.values() if isinstance(value, bytes)]
+
+
+def of_settings(table: Any) -> bytes:
+    from lora_lab.ui.style.settings_text import written
+
+    rows = table.items() if isinstance(table, dict) else ()
+    return written({key: str(value) for key, value in rows}) + LAYOUT
+
+
+SETTINGS = {"scheme": "dark", "cluster/cpus": "4", "recent": '[["model", "/a"]]'}
+LAYOUT = b'layout="@ByteArray(\\0\\0\\0\xc3\xbf\\0\\0\\0\\x5\xc3\xbd\\0\\0\\0\\x1)"\n'
+
+
 def engine_forms() -> dict[str, Form]:
     from lora_lab.runs.search import JOURNAL, PLAN
 
@@ -163,6 +186,10 @@ def engine_forms() -> dict[str, Form]:
     return {
         **message_forms(),
         **run_forms(),
+        "settings of the window": Form(
+            "window.ini", lambda: of_settings(SETTINGS), settings, of_settings, lambda: SETTINGS,
+            ("@Variant(", "@ByteArray(", "\\x40", "General"),
+        ),
         "plan of a search": in_folder(_search, PLAN, searched),
         "journal of a search": Form(
             JOURNAL, lambda: (_search() / JOURNAL).read_bytes(), within(_search, searched), lines,

@@ -1,6 +1,7 @@
 """Every name that a file can give, in every place of the window: shown, never followed."""
 
 import re
+import time
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ from lora_lab.ui.style import theme
 from lora_lab.ui.style import tips as tips_shown
 from lora_lab.ui.style.figures import plain_tip, tip_lines
 from lora_lab.ui.widgets.controls import Combo
-from lora_lab.ui.widgets.dialogs import ask
+from lora_lab.ui.widgets.dialogs import TextBox, ask
 from lora_lab.ui.widgets.labels import TextLabel
 from lora_lab.ui.widgets.legend import Legend
 from lora_lab.ui.widgets.path_choice import PathChoice
@@ -70,6 +71,32 @@ def followed(root):
                 found += [(widget, text) for text in words if (html and "<img" in text)
                           or ILLEGIBLE.search(text)]  # fmt: skip
     return found
+
+
+@pytest.mark.parametrize("text", ["a" * 10**6, "a b\n" * 10**5, "<b>" * 10**5])
+def test_no_text_is_longer_than_a_window_can_lay_out(qtbot, text):
+    label, combo, box = TextLabel(), Combo(), TextBox()
+    for widget in (label, combo, box):
+        qtbot.addWidget(widget)
+    began = time.process_time()
+    label.setText(text)
+    combo.addItem(text, 1)
+    box.setText(text)
+    box.setInformativeText(text)
+    model = RowsModel((Column(text, lambda row: row),))
+    model.rows = [text]
+    said = [
+        label.text(),
+        combo.itemText(0),
+        box.text(),
+        box.informativeText(),
+        plain_tip(text),
+        tip_lines(text),
+        model.data(model.index(0, 0)),
+        model.headerData(0, Qt.Orientation.Horizontal, 0),
+    ]
+    assert max(map(len, said)) < 50_000
+    assert time.process_time() - began < 0.5
 
 
 ROOT = QModelIndex()

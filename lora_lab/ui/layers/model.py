@@ -12,7 +12,7 @@ from typing import Any
 from PySide6.QtCore import QAbstractItemModel, QModelIndex, QObject, Qt, Signal
 from PySide6.QtGui import QColor
 
-from lora_lab.names import legible, natural
+from lora_lab.names import natural
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.rules import cap
 from lora_lab.ui.layers.facts import (
@@ -39,7 +39,7 @@ from lora_lab.ui.layers.tree import (
 )
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import percent, plain_tip
+from lora_lab.ui.style.figures import entry, percent, plain_tip
 from lora_lab.ui.widgets.heat_cells import HEAT
 
 Role = Qt.ItemDataRole
@@ -249,7 +249,7 @@ class LayersModel(QAbstractItemModel):
             return self.facts.own_rank(node) if column == RANK else None
         fact = self.facts.fact(node, column)
         if role == Role.DisplayRole:
-            return legible(fact.text)
+            return entry(fact.text)
         if role == Role.CheckStateRole:
             return None if fact.tick is None else Qt.CheckState(fact.tick)
         return QColor(getattr(theme.current(), fact.tone)) if fact.tone else None

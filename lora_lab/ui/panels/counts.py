@@ -19,7 +19,6 @@ from PySide6.QtWidgets import (
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import MemoryRecord, SpeedRecord
-from lora_lab.names import legible
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import CountsRecord, Record, StepRecord
 from lora_lab.rules import cap
@@ -28,7 +27,7 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.preflight import Preflight
 from lora_lab.ui.panels.ruler import Ruler
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import plain_tip, shape_words, share_words
+from lora_lab.ui.style.figures import entry, plain_tip, shape_words, share_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
 from lora_lab.ui.widgets.painter import Painter
@@ -144,7 +143,7 @@ class CountsPanel(Panel):
         right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
         for row, layer in enumerate(loaded.layers):
             for column, text in enumerate((layer.name, shape_words(layer.shape), "", "")):
-                item = QTableWidgetItem(legible(text))
+                item = QTableWidgetItem(entry(text))
                 if column:
                     item.setTextAlignment(right)
                 self._table.setItem(row, column, item)

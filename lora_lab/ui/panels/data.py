@@ -17,7 +17,6 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.measured import TokenLossRecord, WrongRecord
-from lora_lab.names import brief, legible
 from lora_lab.opening_records import DataRecord, DataRow, LoadedRecord
 from lora_lab.records import ErrorRecord, EvalRecord, Record
 from lora_lab.task_info import TASKS
@@ -26,6 +25,7 @@ from lora_lab.ui.panels.data_row import losses_html, pair_html
 from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.pictures import Pictures, WrongPictures
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import entry
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.bars import Balance, LengthHistogram
 from lora_lab.ui.widgets.controls import Combo, toggle_button
@@ -277,8 +277,8 @@ class DataPanel(Panel):
             words = self.tr("row {:,}").format(row.number)
             other = row.rejected or row.target
             count = len(row.tokens) + (len(other.tokens) if other else 0)
-            words += "  " + (brief(row.label) or self.tr("{:,} tokens").format(count))
-            self.rows.addItem(legible(words))
+            words += "  " + (row.label or self.tr("{:,} tokens").format(count))
+            self.rows.addItem(entry(words))
         if rows:
             self.rows.setCurrentRow(min(chosen, len(rows) - 1))
 

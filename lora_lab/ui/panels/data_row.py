@@ -13,6 +13,7 @@ from lora_lab.measured import TokenLossRecord
 from lora_lab.names import legible
 from lora_lab.opening_records import DataRow
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import entry
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.plot import number
 
@@ -54,9 +55,7 @@ def row_html(row: DataRow, colors: Colors) -> str:
     if row.cut:
         head.append(translate("DataPanel", "{:,} more truncated").format(row.cut))
     if row.label:
-        head.append(
-            translate("DataPanel", "label {}").format(f"<b>{escape(legible(row.label))}</b>")
-        )
+        head.append(translate("DataPanel", "label {}").format(f"<b>{escape(entry(row.label))}</b>"))
     grounds = []
     if any(row.supervised):
         grounds.append((asked[1], translate("DataPanel", "in the loss (label)")))
@@ -81,9 +80,7 @@ def row_html(row: DataRow, colors: Colors) -> str:
             pending = ""
         parts.append(f'{between}<span style="background:{shade};color:{color}">{words}</span>')
         if place < len(row.tags) and row.tags[place] not in ("", "O"):
-            pending = (
-                f'<sub style="color:{colors.accent}"> {escape(legible(row.tags[place]))}</sub>'
-            )
+            pending = f'<sub style="color:{colors.accent}"> {escape(entry(row.tags[place]))}</sub>'
     parts.append(pending)
     small = f'<p style="color:{colors.muted}">{" · ".join(head)}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'

@@ -9,10 +9,9 @@ from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QListView, QListWidget, QListWidgetItem, QVBoxLayout, QWidget
 
 from lora_lab.measured import WrongRecord
-from lora_lab.names import legible
 from lora_lab.opening_records import DataRow
 from lora_lab.ui.panels.data_row import THUMB, thumbnail
-from lora_lab.ui.style.figures import plain_tip
+from lora_lab.ui.style.figures import entry, plain_tip
 from lora_lab.ui.widgets.controls import Combo
 from lora_lab.ui.widgets.labels import label, show
 
@@ -33,7 +32,7 @@ class Pictures(QListWidget):
         self.clear()
         for row in rows:
             if row.image is not None:
-                item = QListWidgetItem(QIcon(thumbnail(row.image)), legible(row.label))
+                item = QListWidgetItem(QIcon(thumbnail(row.image)), entry(row.label))
                 tip = self.tr("image {:,}, {}").format(row.number, row.label)
                 item.setToolTip(plain_tip(tip))
                 self.addItem(item)

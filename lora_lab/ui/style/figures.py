@@ -16,6 +16,7 @@ from lora_lab.records import State
 translate = QCoreApplication.translate
 
 TIP_LETTERS = 72
+ENTRY = 300  # letters of a name in a list
 MOST = 5000  # letters of a tip; to break megabytes into lines takes seconds
 _LONG = 16  # letters of a name
 
@@ -56,6 +57,11 @@ def size_words(count: int) -> str:
 def in_lines(text: str) -> str:
     """In lines of a readable length: a plain tooltip is not broken by itself."""
     return "\n".join(textwrap.fill(line, TIP_LETTERS) for line in brief(text, MOST).split("\n"))
+
+
+def entry(text: str) -> str:
+    """A name in a cell, a list or a row: as it is written, and no longer than can be laid out."""
+    return legible(brief(text, ENTRY))
 
 
 def tip_lines(text: str) -> str:

@@ -32,14 +32,12 @@ from PySide6.QtWidgets import (
 )
 
 from lora_lab.errors import ConfigError
-from lora_lab.names import brief, legible
 from lora_lab.number_text import read_number, read_whole, within
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import plain_number
+from lora_lab.ui.style.figures import entry, plain_number
 from lora_lab.ui.style.tips import show_tip
 
 LARGEST = 2**31 - 1  # that a spin box can hold; a file may say more
-LETTERS = 300  # of an entry of a list
 DECIMALS = 12
 _KEPT = (Qt.FocusReason.PopupFocusReason, Qt.FocusReason.ActiveWindowFocusReason)
 
@@ -75,10 +73,10 @@ class Combo(_Clicked, QComboBox):
 
     def addItem(self, text: str, data: Any = None) -> None:
         """A name may come from anybody's file: what would turn the reading is not shown."""
-        super().addItem(legible(brief(text, LETTERS)), data)
+        super().addItem(entry(text), data)
 
     def addItems(self, texts: Iterable[str]) -> None:
-        super().addItems([legible(brief(text, LETTERS)) for text in texts])
+        super().addItems([entry(text) for text in texts])
 
     def initStyleOption(self, option: QStyleOptionComboBox) -> None:
         """A name that does not fit ends in …; Qt cuts it through a letter."""

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QMessageBox, QVBoxLayout, QWidget
 
-from lora_lab.names import legible
+from lora_lab.ui.widgets.labels import whole
 
 FRAME = (40, 60)  # pixels of frame, title bar and a little of what lies behind
 Button = QDialogButtonBox.StandardButton
@@ -19,13 +19,13 @@ class TextBox(QMessageBox):
 
     def setText(self, text: str) -> None:
         self.setTextFormat(Qt.TextFormat.PlainText)
-        super().setText(legible(text))
+        super().setText(whole(text))
 
     def setInformativeText(self, text: str) -> None:
         super().setInformativeText(" ")  # makes the label
         for label in self.findChildren(QLabel):
             label.setTextFormat(Qt.TextFormat.PlainText)
-        super().setInformativeText(legible(text))
+        super().setInformativeText(whole(text))
 
 
 def ask(parent: QWidget, question: str, more: str, yes: str, no: str) -> bool:

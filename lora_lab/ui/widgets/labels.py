@@ -31,7 +31,7 @@ class TextLabel(QLabel):
         self.setText(text)
 
     def setText(self, text: str) -> None:
-        super().setText(legible(brief(text, MOST)))
+        super().setText(whole(text))
 
     def minimumSizeHint(self) -> QSize:
         """Text of several lines asks for no more than a column: a long name widens no dialog."""
@@ -39,6 +39,11 @@ class TextLabel(QLabel):
         if self.wordWrap():
             size.setWidth(min(size.width(), COLUMN * self.fontMetrics().averageCharWidth()))
         return size
+
+
+def whole(text: str) -> str:
+    """What is said, as it is written, and no more than can be laid out in a moment."""
+    return legible(brief(text, MOST))
 
 
 def label(text: str = "", role: str = "", name: str = "") -> QLabel:

@@ -8,8 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, Qt
 
-from lora_lab.names import legible
-from lora_lab.ui.style.figures import plain_tip
+from lora_lab.ui.style.figures import entry, plain_tip
 
 Role = Qt.ItemDataRole
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
@@ -63,7 +62,7 @@ class RowsModel(QAbstractTableModel):
             return None
         column = self.columns[section]
         if role == Role.DisplayRole:
-            return legible(column.title)
+            return entry(column.title)
         if role == Role.ToolTipRole:
             return column.tip
         return RIGHT if role == Role.TextAlignmentRole and column.figure else None
@@ -71,7 +70,7 @@ class RowsModel(QAbstractTableModel):
     def data(self, index: QModelIndex, role: int = Role.DisplayRole) -> Any:
         column = self.columns[index.column()]
         if role == Role.DisplayRole:
-            return legible(column.text(self.rows[index.row()]))
+            return entry(column.text(self.rows[index.row()]))
         if role == Role.TextAlignmentRole:
             return RIGHT if column.figure else None
         read = column.roles.get(role)

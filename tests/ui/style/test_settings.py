@@ -2,13 +2,16 @@
 
 import os
 import random
+import re
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QByteArray, QSettings
 
+import lora_lab
 from lora_lab import paths
 from lora_lab.ui.shell.dock_host import LAYOUT_VERSION
 from lora_lab.ui.style import settings
@@ -109,6 +112,12 @@ def test_what_is_no_file_is_neither_waited_for_nor_written_through(tmp_path, fil
     assert elsewhere.read_text() == "[General]\na=1\n"
     assert not file.is_symlink()
     assert len(settings.refusals) == 2
+
+
+def test_qt_reads_nothing_that_was_kept():
+    """Its readers make any object that a file names, and PySide has one for those of Python."""
+    for path in Path(lora_lab.__file__).parent.rglob("*.py"):
+        assert not re.search(r"\bQ(Settings|DataStream)\b", path.read_text()), path
 
 
 def test_values_of_another_kind_are_passed_over(file):
