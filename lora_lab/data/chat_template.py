@@ -23,6 +23,7 @@ from lora_lab.data.values import well_formed
 Messages = Sequence[Mapping[str, Any]]
 Span = tuple[int, int]  # [begin, end) in characters
 
+LONGEST_HEADER = 1000  # characters of one that is looked for piece by piece; usual ones have 30
 ANSWERING = ("user", "tool")  # roles whose turn comes when the assistant has ended its own
 MARKERS = re.compile(r"\{%-?\+?\s*generation\s*[-+]?%\}")
 # What a template writes for "no reasoning": a block with nothing in it, or its end alone.
@@ -204,8 +205,8 @@ class ChatTemplate:
         if not empty or said.lstrip().startswith(empty.group().strip()):
             return begin
         block = begin + len(empty.group().rstrip())
-        whole = (at for at in range(block, empty.end()) if said and text.startswith(said, at))
-        return next(whole, empty.end())  # space that the answer begins with is its own
+        whole = text.find(said, block, empty.end() - 1 + len(said)) if said else -1
+        return whole if whole >= 0 else empty.end()  # space that the answer begins with is its own
 
     def _with_stop(self, chat: Chat, index: int, text: str) -> str:
         """`text` with the stop token of the answer that it ends with.
@@ -275,7 +276,8 @@ class ChatTemplate:
             if begin < len(prompt) < end and text.startswith(prompt):
                 begin = len(prompt)
             else:
-                for length in range(min(len(header), begin), -1, -1):  # what stands before the span
+                most = min(len(header), begin, LONGEST_HEADER)
+                for length in range(most, -1, -1):  # what stands before the span
                     if text.endswith(header[:length], 0, begin):
                         begin += self._common(header[length:], text[begin:end])
                         break

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from lora_lab.apart.walled import walled
 from lora_lab.errors import CheckpointError
+
+_SPEAKING = threading.Lock()
+_before: list[tuple[int, bool]] = []  # how loud the library was, for each block that is quiet now
 
 Purpose = str  # a key of PURPOSES
 
@@ -184,21 +188,27 @@ def first_line(error: Exception) -> str:
 
 @contextmanager
 def quiet(name: str = "") -> Iterator[None]:
-    """Without transformers' own messages and bars: what matters becomes a note.
+    """Without transformers' own messages and bars: what matters is raised, or becomes a note.
 
+    Not even its errors: they quote a stranger's values as they are, with all that moves a cursor.
     What a library does with a stranger's values is done in such a block, so that it is walled:
     raises Walled, which says so of the file or folder `name`.
     """
     from transformers.utils import logging as messages
 
     logger = logging.getLogger("transformers")
-    before, bars = logger.level, messages.is_progress_bar_enabled()
-    logger.setLevel(logging.CRITICAL)  # an error is raised, and its line quotes the file as it is
-    messages.disable_progress_bar()
+    with _SPEAKING:
+        _before.append((logger.level, messages.is_progress_bar_enabled()))
+        logger.setLevel(logging.CRITICAL)
+        messages.disable_progress_bar()
     try:
         with walled(name):
             yield
     finally:
-        logger.setLevel(before)
-        if bars:
-            messages.enable_progress_bar()
+        with _SPEAKING:
+            level, bars = _before[0]  # of the first block, whichever thread ends last
+            _before.pop()
+            if not _before:
+                logger.setLevel(level)
+            if bars and not _before:
+                messages.enable_progress_bar()

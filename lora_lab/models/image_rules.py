@@ -6,6 +6,7 @@ it does to the numbers afterwards is linear in each channel, and is measured onc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,12 +21,25 @@ from lora_lab.models.hf_config import read_config
 from lora_lab.models.named_classes import check_classes
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
+from lora_lab.time_limit import limited
 
 LARGEST_EDGE, LARGEST_AREA = 8192, 2**24  # pixels
+# Of what a model is given, as it is cut: those of today take up to 1536 × 1536, and each image is
+# made of this size, and six of them to find out what is done to it.
+LARGEST_IMAGE = 2**22
+SECONDS = 5.0  # to find that out; the largest takes two
+SIZES = ("size", "crop_size", "pad_size")
 SMALLEST_PART = 0.1
 STEP = 1e-6  # the least image_std; the most of it and of image_mean is its inverse
 TOLERANCE = 0.5 / 255  # of the range of an image: half a step of a byte
 PROBE = (61, 97)  # height and width of the picture that the rules are checked on
+
+
+class _Endless(CheckpointError):
+    """Rules that make far more of an image than the model can be given."""
+
+    def __init__(self) -> None:
+        super().__init__("its image processor takes far too long over one image. Choose another")
 
 
 @dataclass(frozen=True)
@@ -66,7 +80,8 @@ def open_image_rules(path: str | Path) -> ImageRules:
     processor = _processor(path, values)
     prepare = _prepared_by(processor, channels)
     try:
-        return _measured(processor, prepare, channels)
+        with limited(SECONDS, _Endless):
+            return _measured(processor, prepare, channels)
     except CheckpointError as error:
         raise CheckpointError(f"{path.name}: {str(error).removesuffix('.')}.") from None
     except Exception as error:
@@ -173,17 +188,23 @@ def _measured(
 
 def _check_numbers(path: Path, values: dict[str, Any], channels: int) -> None:
     """Sizes that would fill the memory, and mean and std of other channels, before any is used."""
-    for name in ("size", "crop_size", "pad_size"):
+    for name in SIZES:
         size = values.get(name)
         edges = size.values() if isinstance(size, dict) else size
         for edge in edges if isinstance(edges, list | type({}.values())) else [edges]:
             if edge is not None and not (type(edge) is int and 1 <= edge <= LARGEST_EDGE):
                 raise _unsound(path, f"{name} is {size!r}")
-    for name, value in _numbers(values):
-        small = "pct" in name or "ratio" in name  # the part that is cut out of what is scaled up
+    numbers = list(_numbers(values))
+    for name, value in numbers:
+        small = _is_part(name)
         most = LARGEST_AREA if "pixels" in name else LARGEST_EDGE
+        most = LARGEST_IMAGE if "min_pixels" in name else most
         if (small and not SMALLEST_PART <= value <= 1) or (isinstance(value, int) and value > most):
             raise _unsound(path, f"{name} is {value!r}")
+    part = min((n for name, n in numbers if _is_part(name)), default=1)
+    for name in SIZES:
+        if (area := _area(values.get(name))) > LARGEST_IMAGE * max(part, SMALLEST_PART) ** 2:
+            raise _unsound(path, f"{name} is {values[name]!r}, of {area:,} pixels")
     for name in ("image_mean", "image_std"):
         given = values.get(name)
         if given is None:
@@ -196,6 +217,22 @@ def _check_numbers(path: Path, values: dict[str, Any], channels: int) -> None:
         least = STEP if name == "image_std" else -1 / STEP
         if not all(least <= n <= 1 / STEP for n in numbers):
             raise _unsound(path, f"{name} is {shown(given)}")
+
+
+def _is_part(name: str) -> bool:
+    """Whether a number says which part is cut out of what is scaled up."""
+    return "pct" in name or "ratio" in name
+
+
+def _area(size: Any) -> int:
+    """Pixels of an image of this size, whose edges are known to be numbers, as far as it says."""
+    if isinstance(size, dict):
+        sides = [size[name] for name in ("height", "width") if size.get(name)]
+        edges = [size[name] for name in ("shortest_edge", "longest_edge") if size.get(name)]
+        sides = sides or edges[:1]  # the shorter edge bounds what the longer may only cut short
+    else:
+        sides = size if isinstance(size, list) else [size] if size else []
+    return math.prod(sides) if len(sides) > 1 else sides[0] ** 2 if sides else 0
 
 
 def _numbers(value: Any, name: str = "") -> Iterator[tuple[str, int | float]]:

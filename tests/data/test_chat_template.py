@@ -15,6 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from lora_lab.data.chat import read_chat
 from lora_lab.data.chat_template import ChatTemplate
 from lora_lab.data.left_out import BadRow
+from tests.spent import processor_seconds
 
 SPECIAL = re.compile(
     r"<\|[\w▁ /]+\|>|<｜[\w▁ ]+｜>|<(?:start|end)_of_\w+>|<\|\w+>|<\w+\|>|\[/?INST\]|</s>"
@@ -366,6 +367,20 @@ def test_answers_whose_markers_meet_are_found_without_them():
     messages = [user("u"), says("One."), says("Two.")]
     (example,) = ChatTemplate(tokenizer(meeting)).examples(read_chat(messages))
     assert learned(example) == ["One.<|end|>", "Two.<|end|>"]
+
+
+def test_a_long_header_is_not_looked_for_piece_by_piece():
+    """One of 900,000 characters took five seconds for each chat, in the square of its length."""
+    long = (
+        "{% for m in messages %}{% if m.role == 'assistant' %}{% generation %}{{ m.content }}"
+        "{% endgeneration %}{% else %}{{ 'x' * 400000 }}{{ m.content }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'ab' * 200000 }}{% endif %}"
+    )
+    template = ChatTemplate(tokenizer(long))
+    began = processor_seconds()
+    (example,) = template.examples(read_chat([user("u"), says("One.")]))
+    assert learned(example) == ["One."]
+    assert processor_seconds() - began < 0.5
 
 
 def test_space_that_an_answer_begins_with_is_learned_behind_an_empty_block():
