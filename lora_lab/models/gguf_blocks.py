@@ -48,7 +48,7 @@ def read_as_it_lies(
             check_config(values, path.name)
             check_counts(values, len(tensors), path.name)
             config, kind = architecture(values, purpose, path.name)
-            frame = laid_out(config, kind, path.name)
+            frame = laid_out(config, kind, path.name, len(tensors))
             check_frame(frame, sum(int(np.prod(t.shape)) for t in tensors), path.name)
             named = _architecture_of(path)
             processor = library.TENSOR_PROCESSORS.get(named, library.TensorProcessor)(config=values)

@@ -20,6 +20,7 @@ from lora_lab.apart.walled import Walled
 from lora_lab.errors import CheckpointError, system_reason
 from lora_lab.models.architecture import Purpose, architecture, first_line, quiet
 from lora_lab.models.checkpoint import check_weights, regular_size
+from lora_lab.models.frame import bounded
 from lora_lab.models.gguf_arrays import quick_arrays
 from lora_lab.models.hf_config import check_config, check_counts, check_frame
 from lora_lab.names import LONGEST as LONGEST_NAME
@@ -68,7 +69,7 @@ def read_gguf(
             check_counts(values, len(tensors), path.name)
             config, kind = architecture(values, purpose, path.name)
             check_counts(config.to_dict(), len(tensors), path.name)  # what is missing has a default
-            with torch.device("meta"):
+            with torch.device("meta"), bounded(len(tensors)):
                 frame = kind(config)
             numbers = sum(math.prod(tensor.shape) for tensor in tensors)
             check_frame(frame, numbers, path.name)

@@ -34,7 +34,9 @@ MOST_LABELS = 2**17  # each of them is given a name
 RUNS_CODE = ("auto_map", "trust_remote_code", "custom_pipelines", "custom_generate")
 LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_layers",
           "decoder_layers", "num_encoder_layers", "num_decoder_layers", "inner_group_num",
-          "num_hidden_groups", "num_hidden_layers_per_group")  # fmt: skip
+          "num_hidden_groups", "num_hidden_layers_per_group", "depth", "depths", "block_sizes",
+          "num_blocks", "num_encoder_blocks", "num_block_repeats", "num_feedforward_networks",
+          "num_self_attends_per_block")  # fmt: skip
 DRAWN = 2**24  # numbers of a model that its checkpoint may lack
 TABLES = 2**30  # numbers of masks and angles, which no checkpoint holds
 # How attention may be computed. Other names are of kernels that transformers fetches and runs, and

@@ -72,11 +72,12 @@ def open_model(
     report(f"Opening {path.name}", 0.0)
     given = _given(path, purpose, dtype, bits, report)
     config, kind = architecture(given.values, purpose, path.name)
+    count = len(given.shapes)
     check_sizes(
         given.values,
         given.shapes,
         is_used=lambda size: any(
-            size in p.shape for p in laid_out(config, kind, path.name).parameters()
+            size in p.shape for p in laid_out(config, kind, path.name, count).parameters()
         ),
     )
     for name, tensor in given.state.items():
@@ -131,7 +132,7 @@ def _built(
         notes += _name_classes(config, path, classes)
         config.use_cache = False
     check_counts(values, len(given.shapes), "config.json")
-    frame = laid_out(config, kind, path.name)
+    frame = laid_out(config, kind, path.name, len(given.shapes))
     check_frame(frame, given.numbers, "config.json")
     with BUILDING, torch.random.fork_rng(devices=[]), quiet(path.name):
         torch.manual_seed(seed)

@@ -43,7 +43,7 @@ def read_packed(
     base = Base(path)
     config, kind = architecture(values, purpose, path.name)
     check_counts(values, len(base.tensors), "config.json")
-    frame = laid_out(config, kind, path.name)
+    frame = laid_out(config, kind, path.name, len(base.tensors))
     check_frame(frame, sum(tensor.count for tensor in base.tensors.values()), "config.json")
     aside = beside({tensor.name: tensor.dtype for tensor in base.tensors.values()})
     files = {n: key for key, n in owners_names(base.tensors).items() if key not in aside}

@@ -20,10 +20,9 @@ from torch import nn
 
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
-from lora_lab.models.frame import BUILDING
+from lora_lab.models.frame import BUILDING, Endless, bounded
 from lora_lab.models.hf_config import DEEPEST, check_counts
 from lora_lab.models.key_map import Source, renamed, sources_of
-from lora_lab.time_limit import limited
 
 # Classes that a folder is opened as when its own does not have an adapter's modules, by the word
 # that PEFT keeps for the task.
@@ -40,14 +39,7 @@ OTHERS = (
     "MODEL_FOR_MASKED_LM_MAPPING", "MODEL_FOR_PRETRAINING_MAPPING",
 )  # fmt: skip
 TIE = "tie_word_embeddings"
-SECONDS = 10.0  # to lay one out; the largest models of today take two
-
-
-class _Endless(CheckpointError):
-    """A config of which more is made than any model has."""
-
-    def __init__(self) -> None:
-        super().__init__("config.json: to lay the model out takes far too long. Choose another.")
+UNKNOWN = 10_000  # tensors of a model whose weights are not there
 
 
 @dataclass
@@ -125,7 +117,7 @@ def skeletons(
         if kind in seen:
             continue
         seen.add(kind)
-        model = _built(kind, config)
+        model = _built(kind, config, len(keys) or UNKNOWN)
         if model is not None:
             yield Skeleton(model, *sources_of(model, keys))
 
@@ -239,14 +231,14 @@ def _named(name: str) -> Any:
     return kind if is_model else None
 
 
-def _built(kind: Any, config: Any) -> Any:
+def _built(kind: Any, config: Any, tensors: int) -> Any:
     with BUILDING, torch.random.fork_rng(devices=[]), quiet("config.json"), ExitStack() as contexts:
         try:
             for context in kind.get_init_context(torch.float32, False, False, None):
                 contexts.enter_context(context)
-            with limited(SECONDS, _Endless):
+            with bounded(tensors):
                 return kind(deepcopy(config))
-        except _Endless:
+        except Endless:
             raise
         except Exception:  # noqa: BLE001, a class that cannot be built is none that fits
             return None

@@ -86,7 +86,7 @@ def test_a_model_whose_class_catches_the_refusal_is_named():
             socket.getaddrinfo(HERE, 9)
 
     with pytest.raises(Walled, match=r"^folder: it asks for a connection .*Choose another model"):
-        laid_out(RwkvConfig(), swallows, "folder")
+        laid_out(RwkvConfig(), swallows, "folder", 1)
 
 
 def later(act):
@@ -103,7 +103,7 @@ def test_an_error_that_has_nothing_to_do_with_a_program_keeps_its_own_reason():
 def test_the_first_model_of_a_process_that_looks_for_a_compiler_is_opened():
     is_ninja_available.cache_clear()
     config = RwkvConfig(vocab_size=8, hidden_size=32, attention_hidden_size=32, num_hidden_layers=1)
-    assert laid_out(config, RwkvForCausalLM, "rwkv")
+    assert laid_out(config, RwkvForCausalLM, "rwkv", 20)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="others start no program for it")

@@ -6,7 +6,7 @@ import transformers as T
 from torch import nn
 
 from lora_lab.errors import CheckpointError
-from lora_lab.models import skeleton
+from lora_lab.models import frame, skeleton
 from lora_lab.models.key_map import converted, restored
 from lora_lab.models.skeleton import config_of, own_skeleton, skeletons
 from tests.workshop.families import MODELS, saved
@@ -118,7 +118,7 @@ def test_more_layers_than_tensors_are_not_laid_out(values, keys, monkeypatch):
 
 
 def test_what_takes_far_too_long_to_lay_out_is_given_up_and_no_other_class_is_tried(monkeypatch):
-    monkeypatch.setattr(skeleton, "SECONDS", 0.0)
+    monkeypatch.setattr(frame, "SECONDS", 0.0)
     values = {"model_type": "llama", **SMALL, "num_hidden_layers": 300}
     with pytest.raises(CheckpointError, match="takes far too long"):
         next(skeletons(values, ["x"] * 900))
