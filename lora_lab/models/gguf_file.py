@@ -23,6 +23,7 @@ from lora_lab.models.checkpoint import check_weights, regular_size
 from lora_lab.models.frame import bounded
 from lora_lab.models.gguf_arrays import quick_arrays
 from lora_lab.models.hf_config import check_config, check_counts, check_frame
+from lora_lab.models.tokenizer_texts import MOST_ADDED, MOST_BRANCHES, check_branches
 from lora_lab.names import LONGEST as LONGEST_NAME
 from lora_lab.names import shown
 from lora_lab.progress import Report, silent
@@ -33,6 +34,8 @@ CHUNK = 2**20
 MOST = 100_000  # tensors, and keys
 LONGEST = 2**20  # bytes of one string
 ELEMENTS, BYTES = 2**20, 2**16  # of one array: the largest tokenizers have half a million merges
+TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+WHOLE, ADDED = (4, 5), (3, 4)  # types of whole numbers; of tokens, those that are added
 WORD = 2**12  # bytes of one text of a list, as tokens are; making a tokenizer squares it
 STRING, ARRAY = 8, 9
 SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # bytes by type
@@ -185,12 +188,16 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
     if not tensors:
         raise CheckpointError("there is no tensor in it. Choose a file with weights.")
     alignment = 32
+    words: dict[str, Any] = {}
     for _ in range(keys):
         key = _string(file, size)
         (kind,) = _numbers(file, "<I")
-        value = _value(file, kind, size)
+        value = _value(file, kind, size, kept=key in (TOKENS, TYPES))
+        if key in (TOKENS, TYPES):
+            words.setdefault(key, value)  # of two the library takes the first
         if key == "general.alignment":
             alignment = value if isinstance(value, int) and 0 < value <= 2**20 else 32
+    _check_words(words.get(TOKENS), words.get(TYPES, b""))
     walked: list[GgufTensor] = []
     places: list[tuple[int, int, str]] = []  # begin and end of each, behind the header
     for _ in range(tensors):
@@ -245,8 +252,19 @@ def _string(file: BinaryIO, size: int) -> str:
     return file.read(length).decode("utf-8", "replace")
 
 
-def _value(file: BinaryIO, kind: int, size: int) -> int | None:
-    """One value; its number where it is a 4-byte whole one, which is all that is asked for."""
+def _check_words(tokens: Any, types: Any) -> None:
+    """Raise CheckpointError for tokens that a tokenizer would grow too large a tree of."""
+    if not isinstance(tokens, list):
+        return
+    check_branches(tokens, MOST_BRANCHES, "its tokens")
+    if isinstance(types, bytes):  # else they may all be added
+        tokens = [text for text, of in zip(tokens, types, strict=False) if of in ADDED]
+    check_branches(tokens, MOST_ADDED, "its added tokens")
+
+
+def _value(file: BinaryIO, kind: int, size: int, kept: bool = False) -> Any:
+    """One value, where it is asked for: a 4-byte whole number, and where it is `kept` a list of
+    texts, or the lowest bytes of a list of 4-byte whole ones."""
     if kind == STRING:
         _string(file, size)
         return None
@@ -256,8 +274,13 @@ def _value(file: BinaryIO, kind: int, size: int) -> int | None:
         if count > min(size, most) or inner == ARRAY:
             raise CheckpointError(f"it claims a list of {count:,} values. {DAMAGED}")
         if inner == STRING:
-            for _ in range(count):
-                _string(file, min(size, WORD))
+            texts = (_string(file, min(size, WORD)) for _ in range(count))
+            if kept:
+                return list(texts)
+            for _ in texts:
+                pass
+        elif inner in WHOLE and kept:
+            return file.read(count * SIZES[inner])[:: SIZES[inner]]
         elif inner in SIZES:
             file.seek(count * SIZES[inner], 1)
         else:

@@ -11,12 +11,14 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.image_rules import LARGEST_EDGE
-from lora_lab.models.named_classes import check_classes
+from lora_lab.models.named_classes import check_classes, check_counts
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_file import open_tokenizer
-from lora_lab.models.tokenizer_guard import guarded
+from lora_lab.models.tokenizer_file import check_tokenizer, open_tokenizer
+from lora_lab.models.tokenizer_guard import Endless, guarded, made_in_time
+from lora_lab.models.tokenizer_texts import ADDED, CONFIG, MAP, OF_PIECES, WHOLE, check_files
 
 FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+OF_TOKENIZERS = (CONFIG, MAP, ADDED, WHOLE, *OF_PIECES)
 SOUNDS, SOUNDS_FILE = "audio_tokenizer", "audio_tokenizer_config.json"  # name any model's loader
 LARGEST_AREA = 2**25  # of processors that count an image's pixels, and not its edges
 COUNTS_AREA = "merge_size"  # which only those have
@@ -34,15 +36,21 @@ def open_processor(path: str | Path) -> Any:
     path = Path(path)
     read_config(path)
     open_tokenizer(path)  # with the reasons of its own
+    size = check_files(path)
+    for inner in path.iterdir():  # some have a second tokenizer, in a folder of its own
+        if inner.is_dir() and any((inner / name).exists() for name in OF_TOKENIZERS):
+            size += (own := check_files(inner))
+            check_tokenizer(inner, own)
     sounds = (path / SOUNDS_FILE).exists()
     for name in FILES:
         if (path / name).exists():
             values = read_json(path / name)
             sounds = sounds or SOUNDS in values
+            check_counts(values, f"{path.name}: {name}")
             _check(path, values)
-            for inner in values.values():
-                if isinstance(inner, dict):
-                    _check(path, inner)
+            for part in values.values():
+                if isinstance(part, dict):
+                    _check(path, part)
     if sounds:
         raise CheckpointError(
             f"{path.name}: its processor opens a model of sounds as well, which is not done. "
@@ -53,9 +61,12 @@ def open_processor(path: str | Path) -> Any:
 
     with quiet(path.name):
         try:
-            processor = AutoProcessor.from_pretrained(
-                str(path), local_files_only=True, trust_remote_code=False
-            )
+            with made_in_time(size):
+                processor = AutoProcessor.from_pretrained(
+                    str(path), local_files_only=True, trust_remote_code=False
+                )
+        except Endless:
+            raise
         except Exception as error:
             text = " ".join(str(error).split())
             lacking = "torchvision" if "orchvision" in text else _named(PACKAGE.search(text))

@@ -96,7 +96,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(inner)
 
 
-class _Endless(CheckpointError):
+class Endless(CheckpointError):
     """A tokenizer that is not made in any time that its files would explain."""
 
     def __init__(self, what: str = "takes far longer to be made than its size explains") -> None:
@@ -107,7 +107,7 @@ class _Endless(CheckpointError):
 def made_in_time(size: int) -> Iterator[None]:
     """A tokenizer of files of `size` bytes is made in this block; raises CheckpointError where it
     takes too long, and where the library panics."""
-    with limited(SECONDS + MEGABYTE * min(size / 2**20, MOST), _Endless), no_panic():
+    with limited(SECONDS + MEGABYTE * min(size / 2**20, MOST), Endless), no_panic():
         yield
 
 

@@ -1,5 +1,6 @@
 """GGUF models answer as what they were made of; a file that lies about a length is refused."""
 
+import random
 import struct
 
 import numpy as np
@@ -123,6 +124,15 @@ def text(words):
     return struct.pack("<Q", len(words)) + words
 
 
+def words(kinds, inner=5):
+    """300 tokens of 4,000 letters that share nothing, each of its kind."""
+    texts = [random.Random(i).randbytes(2000).hex().encode() for i in range(300)]
+    listed = struct.pack("<IIQ", 9, 8, 300) + b"".join(map(text, texts))
+    form = "<300i" if inner == 5 else "<300f"
+    told = struct.pack("<IIQ", 9, inner, 300) + struct.pack(form, *kinds)
+    return text(b"tokenizer.ggml.tokens") + listed + text(b"tokenizer.ggml.token_type") + told
+
+
 TENSOR = text(b"t") + struct.pack("<IQQIQ", 2, 4, 4, 0, 0)
 KEY = {"tensors": 1, "keys": 1}
 BAD = {
@@ -136,6 +146,11 @@ BAD = {
     "long name": (header(tensors=1, rest=struct.pack("<Q", 2**50)), "claims a text"),
     "a name of digits": (header(tensors=1, rest=struct.pack("<Q", 5000) + b"1" * 5000),
                          "claims a text of 5,000"),
+    "added tokens": (header(tensors=1, keys=2, rest=words([3] * 300)),
+                     "added tokens have [0-9,]+ letters"),
+    "tokens of a user": (header(tensors=1, keys=2, rest=words([1, 4] * 150)), "added tokens have"),
+    "kinds that are no whole numbers": (
+        header(tensors=1, keys=2, rest=words([3.0] * 300, inner=6)), "added tokens have"),
     "long list": (
         header(**KEY, rest=text(b"k") + struct.pack("<IIQ", 9, 4, 2**60)),
         "claims a list",
@@ -164,6 +179,12 @@ def test_a_damaged_file_is_refused_at_once(tmp_path, name):
     with pytest.raises(CheckpointError, match=reason) as caught:
         check_gguf(path)
     assert str(caught.value).startswith("bad.gguf: ")
+
+
+def test_long_tokens_that_are_not_added_are_let_be(tmp_path):
+    raw = header(tensors=1, keys=2, rest=words([1] * 300) + TENSOR)
+    (tmp_path / "x.gguf").write_bytes(raw + bytes(-len(raw) % 32) + bytes(64))
+    assert len(check_gguf(tmp_path / "x.gguf")) == 1
 
 
 def test_a_sound_walk_lists_the_tensors(tmp_path):

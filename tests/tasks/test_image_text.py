@@ -1,6 +1,7 @@
 """Images with text: the loss is transformers' own, an image's tokens are never learned."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -225,6 +226,8 @@ def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pic
     ("change", "words"),
     [({"auto_map": {"AutoProcessor": "x.Y"}}, "code of its author"),
      ({"image_processor": {"size": {"height": 10**6, "width": 10**6}}}, "1,000,000"),
+     ({"image_seq_length": 10**9}, "image_seq_length is 1,000,000,000, far more"),
+     ({"image_processor": {"patches": {"most": 10**9}}}, "most is 1,000,000,000, far more"),
      ({"audio_tokenizer": {"audio_tokenizer_class": "AutoConfig",
                            "audio_tokenizer_name_or_path": "."}}, "a model of sounds")],
 )  # fmt: skip
@@ -233,6 +236,16 @@ def test_a_processor_that_runs_code_or_fills_the_memory_is_refused(pictures, lla
     file = llava / "processor_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(CheckpointError, match=words):
+        ImageTextTask.open(config_of(llava, data))
+
+
+def test_a_second_tokenizer_in_a_folder_of_its_own_is_looked_at_as_well(pictures, llava):
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    shutil.copytree(llava, llava / "qformer_tokenizer", ignore=shutil.ignore_patterns("*.safe*"))
+    ImageTextTask.open(config_of(llava, data))
+    told = llava / "qformer_tokenizer" / "tokenizer_config.json"
+    told.write_text(json.dumps({**json.loads(told.read_text()), "extra_ids": 10**9}))
+    with pytest.raises(CheckpointError, match=r"qformer_tokenizer: .*extra_ids is 1,000,000,000"):
         ImageTextTask.open(config_of(llava, data))
 
 
