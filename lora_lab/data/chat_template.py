@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from lora_lab.data.answers import Answers, ChatText, Span
 from lora_lab.data.chat import Chat
 from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings, unread
 from lora_lab.data.left_out import BadRow
@@ -21,7 +22,6 @@ from lora_lab.data.template_budget import TemplateBudget, budget
 from lora_lab.data.values import well_formed
 
 Messages = Sequence[Mapping[str, Any]]
-Span = tuple[int, int]  # [begin, end) in characters
 
 LONGEST_HEADER = 1000  # characters of one that is looked for piece by piece; usual ones have 30
 ANSWERING = ("user", "tool")  # roles whose turn comes when the assistant has ended its own
@@ -31,14 +31,6 @@ EMPTY_THINKING = re.compile(
     r"\s*(?:<(think|thinking|reasoning|thought)>\s*</\1>|</think>|"
     r"<\|channel>thought\s*<channel\|>)\s*"
 )
-
-
-@dataclass(frozen=True)
-class ChatText:
-    """One example of a chat: its text, and the spans in it that the loss asks for."""
-
-    text: str
-    spans: tuple[Span, ...]
 
 
 @dataclass
@@ -132,19 +124,11 @@ class ChatTemplate:
         if self._is_marked(chat) and (marked := self._by_markers(chat)) is not None:
             return [marked]
         whole = self._render(chat.messages, chat.tools)
-        turns: list[ChatText] = []
-        alike = True  # what stands before each answer is the same once more has been said
-        for index in (i for i, trained in enumerate(chat.trained) if trained):
-            turn = self._turn(chat, index, whole)
-            turns.append(turn)
-            ((begin, _),) = turn.spans
-            last = index == len(chat.messages) - 1
-            alike = alike and whole.startswith(turn.text[:begin] if last else turn.text)
-        if not alike:
-            return turns
-        ends_there = len(turns[-1].text) > len(whole)  # its stop token was added
-        text = turns[-1].text if ends_there else whole
-        return [ChatText(text, tuple(span for turn in turns for span in turn.spans))]
+        answers = Answers(chat, whole)
+        for place in answers.places:
+            turn = self._turn(chat, place, whole)
+            answers.add(place, turn.text, turn.spans[0])
+        return answers.examples()
 
     def _turn(self, chat: Chat, index: int, whole: str) -> ChatText:
         """The chat up to the answer `index`, and where that one stands."""
