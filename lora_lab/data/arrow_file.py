@@ -15,10 +15,11 @@ import pyarrow
 from pyarrow import compute, ipc, parquet, types
 
 from lora_lab.data.json_text import VALUES
+from lora_lab.data.row_files import COLUMNS
 from lora_lab.errors import DataError
 from lora_lab.names import few
 
-ROWS, COLUMNS = 1_000_000_000, 10_000
+ROWS = 1_000_000_000
 SCHEMA, CLASSES = 2**21, 2**22  # bytes of the columns' names and types; of the names of classes
 BATCH = 250  # rows that are unpacked at a time
 FEW = 16  # rows of which each may name the same long value

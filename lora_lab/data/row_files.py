@@ -31,6 +31,7 @@ CHUNK = 2**20  # bytes that are read at a time
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
 ABOUT = ("readme", "license", "licence", "notice", "citation", "changelog")  # + .txt: no rows
 FILES = 10_000  # of one folder or pattern
+COLUMNS, NAMES = 10_000, 2**20  # of a table, and the characters of their names
 
 State = tuple[int, int, int]  # size, time of change and identity of a file
 
@@ -108,11 +109,14 @@ def kind_of(path: Path) -> str:
 
 
 @contextmanager
-def opened(path: Path, known: State | None = None) -> Iterator[io.BufferedReader]:
+def opened(
+    path: Path, known: State | None = None, still: Callable[[], None] | None = None
+) -> Iterator[io.BufferedReader]:
     """A regular file to be read from its beginning, unpacked on the way.
 
-    Raises DataError, also where it is damaged, where its state is not the `known` one, and where it
-    changes until it is left.
+    `still` is called before each part is read, and may raise Cancelled. Raises DataError, also
+    where it is damaged, where its state is not the `known` one, and where it changes until it is
+    left.
     """
     before = state_of(path)
     if known not in (None, before):
@@ -120,13 +124,28 @@ def opened(path: Path, known: State | None = None) -> Iterator[io.BufferedReader
     with path.open("rb", buffering=CHUNK) as file:
         mark = file.peek(8)
         packed = next((how for start, how in PACKED.items() if mark.startswith(start)), None)
-        if packed is None:
+        if packed is None and still is None:
             yield file
         else:
-            with io.BufferedReader(_Unpacked(file, *packed), CHUNK) as unpacked:
-                yield unpacked
+            source: Any = file if packed is None else _Unpacked(file, *packed)
+            with io.BufferedReader(_Told(source, still) if still else source, CHUNK) as read:
+                yield read
     if state_of(path) != before:
         raise DataError(CHANGED)
+
+
+class _Told(io.RawIOBase):
+    """A stream that tells of each part of it that is read."""
+
+    def __init__(self, source: Any, still: Callable[[], None]) -> None:
+        self._source, self._still = source, still
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._still()
+        return int(self._source.readinto(buffer))
 
 
 class _Unpacked(io.RawIOBase):

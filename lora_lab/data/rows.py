@@ -21,7 +21,16 @@ from typing import IO, Any, Protocol
 from lora_lab.data.arrow_rows import arrow_rows
 from lora_lab.data.json_text import parsed
 from lora_lab.data.left_out import BadRow
-from lora_lab.data.row_files import State, files_of, kind_of, of_training, opened, state_of
+from lora_lab.data.row_files import (
+    COLUMNS,
+    NAMES,
+    State,
+    files_of,
+    kind_of,
+    of_training,
+    opened,
+    state_of,
+)
 from lora_lab.data.text_rows import text_rows
 from lora_lab.door import door
 from lora_lab.errors import DataError, system_reason
@@ -30,7 +39,7 @@ from lora_lab.progress import Report, silent
 
 REPORTED = 20_000  # rows between two reports
 NAMED = 5  # bad rows that a note names
-SAMPLE = 200  # rows that are looked at
+SAMPLE, HELD = 200, 2**24  # rows that are looked at, and about how many characters of them
 PARQUET, ARROW = b"PAR1", (b"ARROW1", b"\xff\xff\xff\xff")
 NOT_DATA = (
     (b"\xff\xfe\0\0", "text in UTF-32. Save it as UTF-8"),
@@ -83,7 +92,12 @@ class Table:
     @cached_property
     def sample(self) -> list[Row]:
         """The first rows, to look at."""
-        return [row for _, row in islice(self.rows, SAMPLE)]
+        rows, size = [], 0
+        for _, row in islice(self.rows, SAMPLE):
+            rows.append(row)
+            if (size := size + _length(row)) > HELD:
+                break
+        return rows
 
     def where(self, number: int) -> str:
         """File and number of a row, as a person finds it: "rows.jsonl: row 7"."""
@@ -94,6 +108,15 @@ class Table:
 
 
 @door(DataError)
+def _length(value: Any) -> int:
+    """About the characters of a value, or how many it holds."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict):
+        value = list(value.values())
+    return sum(map(_length, value)) + len(value) if isinstance(value, list) else 1
+
+
 def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = silent) -> Table:
     """Read `.jsonl`, `.json`, `.csv`/`.tsv`, `.parquet`, `.arrow` or plain text, packed or not.
 
@@ -104,10 +127,16 @@ def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = sil
     path = Path(path)
     files, notes = table_files(path)
     rows = _FileRows(files, skip_bad, report)
-    columns: dict[str, None] = {}
+    columns, named = dict[str, None](), 0
     for _, row in rows:  # a column may begin late in a file of JSON lines
         if not columns.keys() >= row.keys():
+            named += sum(map(len, row.keys() - columns.keys()))
             columns.update(dict.fromkeys(row))
+            if len(columns) > COLUMNS or named > NAMES:
+                raise DataError(
+                    f"{path.name}: it has over {COLUMNS:,} columns, or the longest names. Write "
+                    "what differs from row to row into one column."
+                )
     if not len(rows):
         raise DataError(f"{path.name}: there is no row in it.")
     for file, bad in rows.bad.items():
@@ -253,7 +282,8 @@ def _rows(path: Path, state: State, report: Report) -> Iterator[tuple[int, Row |
         raise DataError(f"this is no {what} file, or a damaged one. Download it again")
     if b"\0" in raw[:4096] and not raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError("this is not text. Choose JSONL, CSV, Parquet or text")
-    yield from text_rows(partial(opened, path, state), kind)
+    still = partial(report, f"Reading {name}", -1)
+    yield from text_rows(partial(opened, path, state, still), kind)
 
 
 @contextmanager

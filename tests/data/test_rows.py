@@ -12,7 +12,7 @@ from pyarrow import parquet
 
 from lora_lab.data import json_rows, row_files, text_rows
 from lora_lab.data.rows import read_table
-from lora_lab.errors import DataError
+from lora_lab.errors import Cancelled, DataError
 from tests.spent import processor_seconds
 
 ROWS = [{"text": "a film", "label": "good"}, {"text": "ü, or\nnot", "label": "bad"}]
@@ -386,6 +386,54 @@ def test_lines_of_any_length_are_told_apart_in_one_go(tmp_path, monkeypatch, nam
     monkeypatch.setattr(text_rows, "LONGEST_LINE", 1_000_000)
     with pytest.raises(DataError, match="line 2 has over 1,000,000 bytes"):
         read_table(tmp_path / "rows.jsonl")
+
+
+WIDE = {
+    "new keys in each row": "".join(f'{{"text": "a", "k{n}": 1}}\n' for n in range(20_000)),
+    "a row of many": json.dumps({f"k{n}": 1 for n in range(50_000)}),
+    "long names": json.dumps({"text": "a", "k" * 2_000_000: 1}),
+}
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_a_table_has_an_end_to_the_right(tmp_path, name):
+    (tmp_path / "rows.jsonl").write_text(WIDE[name])
+    began = processor_seconds()
+    with pytest.raises(DataError, match="over 10,000 columns, or the longest names") as refused:
+        read_table(tmp_path / "rows.jsonl")
+    assert processor_seconds() - began < 2
+    assert len(str(refused.value)) < 200
+
+
+def test_a_table_may_be_wide(tmp_path):
+    names = [f"a measure number {n}" for n in range(10_000)]
+    (tmp_path / "x.csv").write_text(",".join(names) + "\n" + ",".join(["0.5"] * 10_000) + "\n")
+    assert len(read_table(tmp_path / "x.csv").columns) == 10_000
+
+
+def test_of_long_rows_few_are_looked_at(tmp_path):
+    (tmp_path / "x.jsonl").write_text(json.dumps({"text": "x" * 2**20}) + "\n")
+    with (tmp_path / "x.jsonl").open("a") as file:
+        for _ in range(50):
+            file.write(json.dumps({"text": "x" * 2**20, "more": [{"a": ["b"]}]}) + "\n")
+    table = read_table(tmp_path / "x.jsonl")
+    assert (len(table.rows), len(table.sample)) == (51, 16)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_file_of_blank_lines_can_be_left(tmp_path, packed):
+    blank = b'{"text": "a"}' + b"\n" * 2**24
+    (tmp_path / "x.jsonl").write_bytes(gzip.compress(blank[: 2**23]) if packed else blank)
+    calls = []
+
+    def report(what, share):
+        calls.append(share)
+        if len(calls) > 3:
+            raise Cancelled("Opening was cancelled.")
+
+    with pytest.raises(Cancelled):
+        read_table(tmp_path / "x.jsonl", report=report)
+    assert len(calls) == 4
 
 
 def test_text_that_begins_with_a_brace_is_text(tmp_path):
