@@ -37,6 +37,7 @@ JUNK = (None, True, -1, 0, 2**31, 2**63, HUGE, 1.5, -1e308, "", "x", "\ud83d", "
 # Pieces that are short by themselves: what goes deeper or on with each of them is found out.
 MANY = (b"[" * 10**5, b'{"":' * 10**5, b"[]," * 10**6, b'"","' * 10**5, b'x","y\n' * 10**4,
         b"1," * 10**5, b"\n" * 10**6, b"a " * 10**5)  # fmt: skip
+NAMES = ("", "x", "__class__", "record", "step", f"layers.{'1' * 5000}.weight")
 LENGTHS = (0, 1, 2**15, 2**31 - 1, 2**32 - 1, 2**63, 2**64 - 1)
 
 
@@ -47,7 +48,7 @@ def broken(draw: st.DrawFn, form: Form) -> bytes:
     if form.table is not None and form.spell is not None and draw(st.integers(0, 3)):
         table = json.loads(json.dumps(form.table()))
         for _ in range(draw(st.integers(1, 3))):
-            table = _moved(draw, table, (*JUNK, *form.words))
+            table = _moved(draw, table, (*JUNK, *form.words), (*NAMES, *form.names))
         with suppress(RecursionError):  # nested so deeply that nobody can write it
             data = form.spell(table)
         if draw(st.integers(0, 3)):
@@ -76,7 +77,7 @@ def broken(draw: st.DrawFn, form: Form) -> bytes:
     return _crc_again(data) if form.name == "x.png" else data
 
 
-def _moved(draw: st.DrawFn, table: Any, junk: tuple[Any, ...]) -> Any:
+def _moved(draw: st.DrawFn, table: Any, junk: tuple[Any, ...], names: tuple[str, ...]) -> Any:
     """The table with one value, anywhere in it, replaced, removed or put elsewhere."""
     if not isinstance(table, dict | list) or not table or not draw(st.integers(0, 5)):
         return copy.deepcopy(draw(st.sampled_from(junk)))
@@ -86,7 +87,9 @@ def _moved(draw: st.DrawFn, table: Any, junk: tuple[Any, ...]) -> Any:
         case 0:
             del table[key]
         case 1 if isinstance(table, dict):
-            table[draw(st.sampled_from(("", "x", "__class__", "record", "step")))] = table[key]
+            table[draw(st.sampled_from(names))] = copy.deepcopy(
+                draw(st.sampled_from((table[key], *junk)))
+            )
         case 2 if isinstance(table, list):
             table.insert(key, table[draw(st.sampled_from(keys))])
         case 3:
@@ -95,7 +98,7 @@ def _moved(draw: st.DrawFn, table: Any, junk: tuple[Any, ...]) -> Any:
                 deep = [deep]
             table[key] = deep
         case _:
-            table[key] = _moved(draw, table[key], junk)
+            table[key] = _moved(draw, table[key], junk, names)
     return table
 
 

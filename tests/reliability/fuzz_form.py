@@ -23,6 +23,7 @@ class Form:
     spell: Callable[[Any], bytes] | None = None  # a table as a whole file, where it has one in it
     table: Callable[[], Any] | None = None
     words: tuple[Any, ...] = ()  # that may stand in such a table, beside any junk
+    names: tuple[str, ...] = ()  # of settings that its reader knows, and a whole one does not have
 
 
 def spelled(table: Any) -> bytes:
@@ -76,14 +77,16 @@ def within(
     return opened
 
 
-def in_folder(whole: Callable[[], Path], name: str, read: Callable[[Path], Any]) -> Form:
-    """A file of JSON of such a folder."""
+def in_folder(
+    whole: Callable[[], Path], name: str, read: Callable[[Path], Any], names: tuple[str, ...] = ()
+) -> Form:
+    """A file of JSON of such a folder, whose reader knows more `names` than it has."""
 
     def table() -> Any:
         return json.loads((whole() / name).read_text())
 
     return Form(Path(name).name, lambda: (whole() / name).read_bytes(),
-                within(whole, read, name), spelled, table)  # fmt: skip
+                within(whole, read, name), spelled, table, names=names)  # fmt: skip
 
 
 SIZES = {"F32": 4, "F16": 2, "F64": 8, "U8": 1, "I8": 1, "F8_E4M3": 1, "C64": 8}

@@ -37,6 +37,9 @@ LLAMA = {"model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "voca
          "rope_parameters": {"rope_type": "default"}}  # fmt: skip
 TEMPLATE = ["{% for m in messages %}", "{{ m.role }}: ", "{{ m.content }}", "{{ eos_token }}",
             "{% endfor %}"]  # fmt: skip
+# Settings of tokenizers by which words are counted, and other files or pieces are taken.
+SETTINGS = ("extra_ids", "offset", "num_madeup_words", "fast_tokenizer_files", "vocab", "merges",
+            "init_inputs", "bos_token", "extra_special_tokens", "tokenizer_class")  # fmt: skip
 LETTERS = [chr(97 + i) for i in range(26)]
 
 
@@ -205,7 +208,7 @@ def model_forms() -> dict[str, Form]:
         "gguf model": Form("x.gguf", whole_gguf, read_gguf),
         "image rules": in_folder(_vit, "preprocessor_config.json", rules),
         "tokenizer": in_folder(model, "tokenizer.json", of_tokenizer),
-        "tokenizer config": in_folder(model, "tokenizer_config.json", of_tokenizer),
+        "tokenizer config": in_folder(model, "tokenizer_config.json", of_tokenizer, SETTINGS),
         "chat template": Form("tokenizer_config.json", lambda: templated(TEMPLATE),
                               within(model, of_tokenizer), templated, lambda: TEMPLATE, PIECES),
         "template beside": Form("chat_template.jinja", lambda: "".join(TEMPLATE).encode(),
@@ -215,6 +218,6 @@ def model_forms() -> dict[str, Form]:
         "table of pieces": in_folder(_pairs, "vocab.json", of_words),
         "pairs of pieces": Form("merges.txt", lambda: (_pairs() / "merges.txt").read_bytes(),
                                 within(_pairs, of_words)),
-        "special tokens": in_folder(_pairs, "special_tokens_map.json", of_words),
+        "special tokens": in_folder(_pairs, "special_tokens_map.json", of_words, SETTINGS),
         "added tokens": in_folder(_pairs, "added_tokens.json", of_words),
     }  # fmt: skip
