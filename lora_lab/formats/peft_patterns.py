@@ -20,6 +20,7 @@ from lora_lab.names import shown
 
 V = TypeVar("V")
 PLAIN = re.compile(r"(\^?)((?:[^\\^$*+?{}\[\]()|\n]|\\[^\w\n])+)\$?")  # names, escapes and dots
+MAX_LENGTH = 50_000  # characters of one pattern: to parse a million takes seconds
 MAX_STATES = 2000  # of one pattern
 MAX_WORK = 1_000_000  # states made and gone through for one table of patterns, half a second
 MADE = 20  # to make a state costs as much as to go through so many
@@ -46,6 +47,8 @@ def no_pattern(text: str) -> str:
 
 
 def _parsed(pattern: str) -> Any:
+    if len(pattern) > MAX_LENGTH:
+        raise re.error(f"it has over {MAX_LENGTH:,} characters")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # "possible nested set" and the like
         return parser.parse(pattern)

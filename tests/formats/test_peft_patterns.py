@@ -8,7 +8,7 @@ import warnings
 import pytest
 
 from lora_lab.errors import AdapterError
-from lora_lab.formats.peft_patterns import Automaton, Patterns
+from lora_lab.formats.peft_patterns import Automaton, Patterns, no_pattern
 
 ATOMS = (
     "q", "a", ".", r"\.", r"\d+", "[01]", "[^0-9a]", "q_proj", "(a|b.c)", "(?:x|y)?", r"\w*", ".*",
@@ -80,3 +80,12 @@ def test_no_table_takes_long(case):
     found = [table.get(name, 0) for name in (*LINES, "a" * 500)]
     assert time.process_time() - started < 5, "linear, where these took minutes"
     assert all(found[:-1]) == (case not in ("a nest", "any and any again"))
+
+
+@pytest.mark.parametrize("text", ["a" * 10**6, "(a|b)" * 2 * 10**5])
+def test_a_pattern_that_takes_seconds_to_be_parsed_is_none(text):
+    started = time.process_time()
+    assert "characters" in no_pattern(text)
+    with pytest.raises(AdapterError, match="characters"):
+        Patterns({f"x.*{text}": 1})
+    assert time.process_time() - started < 1
