@@ -51,6 +51,7 @@ WITHOUT_DELTA = (
 )  # fmt: skip
 # What is written again as it was read, where it still means the same layers.
 CARRIED = ("task_type", "revision", "auto_mapping")
+PARAMETERS = 2_000  # names of them: four for each of 500 layers
 TARGETING = ("target_modules", "exclude_modules", "layers_to_transform", "layers_pattern")
 HEADS = {"classifier", "score"}  # what PEFT names of every classifier, of which a model has one
 
@@ -149,10 +150,11 @@ def left_out(targeting: dict[str, Any], names: list[str]) -> tuple[str, str] | N
     """
     targets, excluded = targeting["target_modules"], targeting.get("exclude_modules") or ()
     layers = targeting.get("layers_to_transform")
-    layers = [layers] if type(layers) is int else layers
+    layers = frozenset([layers] if type(layers) is int else layers or ())
     words = targeting.get("layers_pattern") or ()
     words = (words,) if isinstance(words, str) else words
     listed = None if isinstance(targets, str) else frozenset(targets)
+    unlisted = frozenset(() if isinstance(excluded, str) else excluded)
     follows = {
         text: _follower(text) for text in (targets, excluded) if isinstance(text, str) and text
     }
@@ -160,7 +162,7 @@ def left_out(targeting: dict[str, Any], names: list[str]) -> tuple[str, str] | N
         if isinstance(excluded, str):
             if excluded and excluded in follows and follows[excluded](name, False):
                 return name, "exclude_modules"
-        elif any(ends_in(name, one) for one in excluded):
+        elif any(part in unlisted for part in suffixes(name)):
             return name, "exclude_modules"
         if listed is None:
             if not follows[targets](name, True):
@@ -245,6 +247,8 @@ def _targeting(path: Path, values: dict[str, Any]) -> dict[str, Any]:
     parameters = values.get("target_parameters")
     if not (parameters is None or _texts(parameters)):
         raise _refusal(path, values, "target_parameters", "must be a list of parameters' names")
+    if len(parameters or ()) > PARAMETERS:
+        raise _refusal(path, values, "target_parameters", f"must be at most {PARAMETERS:,} names")
     if parameters and found["target_modules"] is None:
         found["target_modules"] = []
     targets, excluded = found["target_modules"], found["exclude_modules"]

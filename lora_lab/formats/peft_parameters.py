@@ -23,7 +23,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile, metadata_table
 from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.peft_config import PeftConfig, left_out
-from lora_lab.formats.peft_patterns import ends_in
+from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_tensors import A_KEY, B_KEY, PREFIX, split_key
 from lora_lab.names import shown
 
@@ -164,8 +164,8 @@ def _parameters(config: PeftConfig, owner: str, levels: int) -> list[str]:
     """
     targets = config.parameters
     names = dict.fromkeys(target.rpartition(".")[2] for target in targets)
-    longer = [t for t in targets if "." in t]
-    surely = [n for n in names if any(ends_in(f"{owner}.{n}", target) for target in longer)]
+    longer = frozenset(t for t in targets if "." in t)
+    surely = [n for n in names if any(part in longer for part in suffixes(f"{owner}.{n}"))]
     bare = [n for n in names if n in targets and n not in surely]
     if surely:
         return [*surely, *bare] if len(surely) + len(bare) == levels else surely
