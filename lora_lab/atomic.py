@@ -29,6 +29,8 @@ ASIDE = ".lora-lab-old"  # ends the name of a folder that waits to be replaced
 def write_file(path: Path, *parts: bytes | memoryview, mode: int = 0o666) -> None:
     """Write `parts`, one behind the other, to `path`, replacing what stood there in one step.
 
+    Others may read it as far as `mode` and the umask let them.
+
     Raises `OSError`; the old file then still stands and nothing is left beside it. (Only a failure
     of the very last sync comes after the replacement: the new file stands, its name may not yet
     survive a power cut.)
@@ -36,7 +38,7 @@ def write_file(path: Path, *parts: bytes | memoryview, mode: int = 0o666) -> Non
     check_target(path)
     temporary = _beside(path)
     try:
-        # O_EXCL: never write through a file or link that somebody else put there. 0o666 lets the
+        # O_EXCL: never write through a file or link that somebody else put there. A mode lets the
         # umask decide, unlike tempfile, which would leave a file that only its owner can read.
         fd = os.open(
             temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), mode

@@ -154,7 +154,7 @@ def _written_down(details: str) -> str:
     target = paths.user_data() / FAULT
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        write_file(target, details.encode("utf-8", "backslashreplace"))
+        write_file(target, details.encode("utf-8", "backslashreplace"), mode=0o600)
     except (OSError, LabError):
         return f"Please report it with this:\n{details}"
     return f"Please report it with the details in {target}."

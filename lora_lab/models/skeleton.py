@@ -67,17 +67,25 @@ class Skeleton:
 
     def ties(self) -> list[set[str]]:
         """Sets of parameters that are one: by the config's rule, or one object from the start."""
+        return [set(group) for group in self._ties]
+
+    @cached_property
+    def tied(self) -> frozenset[str]:
+        """The parameters of all `ties`."""
+        return frozenset(name for group in self._ties for name in group)
+
+    @cached_property
+    def _ties(self) -> list[set[str]]:
         pairs = list(self.model.get_expanded_tied_weights_keys(all_submodels=True).items())
         first: dict[int, str] = {}
         for name, parameter in self.parameters.items():
             pairs.append((name, first.setdefault(id(parameter), name)))
-        groups: list[set[str]] = []
+        groups: dict[str, set[str]] = {}
         for pair in pairs:
-            joined = set(pair)
-            apart = [group for group in groups if not group & joined]
-            joined |= {name for group in groups if group & joined for name in group}
-            groups = [*apart, joined]
-        return [group for group in groups if len(group) > 1]
+            less, more = sorted((groups.get(name, {name}) for name in pair), key=len)
+            more |= less
+            groups.update(dict.fromkeys(less | set(pair), more))
+        return [group for group in {id(g): g for g in groups.values()}.values() if len(group) > 1]
 
     def reads_tie_flag(self) -> bool:
         """Whether some forward computes otherwise where embeddings are tied."""

@@ -14,6 +14,7 @@ from lora_lab.race.race import Race, no_lane
 from lora_lab.runs.grid import parse_axis
 
 FORM = "STEP:drop:LANE, STEP:add:RANK, STEP:clone:LANE:SETTING=VALUE or STEP:set:LANE:SETTING=VALUE"
+DIGITS = 9  # of a rank or a step
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def _read(line: str, at_rank: Callable[[int], RunConfig]) -> Act:
         pair.partition("=")[::2] for pair in ",".join(filter(None, rest)).split(",") if pair
     )
     wanted: dict[str, Any] = {key.strip(): value.strip() for key, value in settings.items()}
-    if not step.isdigit() or not what or verb not in ("drop", "add", "clone", "set"):
+    if not _is_number(step) or not what or verb not in ("drop", "add", "clone", "set"):
         raise ConfigError(f"{line!r} is no act of a race. Write it as {FORM}.")
     name = _lane(what)
     acts: dict[str, Callable[[Race], object]] = {
@@ -78,7 +79,7 @@ def _read(line: str, at_rank: Callable[[int], RunConfig]) -> Act:
         "set": lambda race: race.edit(name, **wanted),
     }
     if verb == "add":
-        if not name.startswith("r "):
+        if not name.startswith("r ") or not _is_number(name[2:]):
             raise ConfigError(f"{line!r} adds no rank. Write it as {FORM}.")
         acts["add"] = partial(_add, name=name, config=at_rank(int(name[2:])))
     changed(at_rank(1).hyper, **wanted)  # refused before anything runs
@@ -91,7 +92,12 @@ def _read(line: str, at_rank: Callable[[int], RunConfig]) -> Act:
 def _lane(what: str) -> str:
     """The name of a lane by its rank: r 4, r4 or 4."""
     rank = what.removeprefix("r").strip()
-    return f"r {int(rank)}" if rank.isdigit() else what
+    return f"r {int(rank)}" if _is_number(rank) else what
+
+
+def _is_number(text: str) -> bool:
+    """Whether int() takes it: ² is a digit to Python, and 5,000 of them are too many."""
+    return text.isascii() and text.isdigit() and len(text) <= DIGITS
 
 
 def _add(race: Race, name: str, config: RunConfig) -> None:

@@ -129,8 +129,7 @@ class Pair:
         return before[ours.keys[0]].shape != after[theirs.keys[0]].shape
 
     def _tied(self, name: str, skeleton: Skeleton | None) -> bool:
-        groups = skeleton.ties() if skeleton is not None else []
-        return any(f"{name}.weight" in group for group in groups)
+        return skeleton is not None and f"{name}.weight" in skeleton.tied
 
     def _plain(self, name: str) -> bool:
         tensor = self.before.tensors[name]

@@ -91,6 +91,9 @@ def test_lanes_are_stacked_and_moved_by_a_script():
 
 
 @pytest.mark.parametrize(("at", "words"), [
+    ("²:drop:r 1", "no act of a race"), ("1:add:²", "adds no rank"),
+    (f"{'1' * 5000}:drop:r 1", "no act of a race"), ("1:drop:r²", "There is no lane r²"),
+    (f"1:add:{'1' * 5000}", "adds no rank"),
     ("soon:drop:r 1", "no act of a race"), ("5:eat:r 1", "no act of a race"),
     ("5:set:r 1", "sets nothing"), ("5:add:few", "adds no rank"),
     ("5:set:r 1:colour=red", "colour"), ("5:drop:r 9", "There is no lane r 9"),

@@ -155,13 +155,9 @@ def try_form(name: str, form: Form, size: int) -> int:
                     continue
                 less = _of(form, path, half) or whole
                 found += 1
-                print(
-                    f"{name}: {'.'.join(map(str, place)) or 'the whole'}, {way}: "
-                    f"{cost.seconds - whole.seconds:.1f} s (half {less.seconds - whole.seconds:.1f}),"
-                    f" {(cost.memory - whole.memory) / 2**20:.0f} MB "
-                    f"(half {(less.memory - whole.memory) / 2**20:.0f}); {cost.outcome[:160]!r}",
-                    flush=True,
-                )
+                where = ".".join(map(str, place)) or "the whole"
+                print(f"{name}: {where}, {way}: {_told(cost, whole)}; at half the size "
+                      f"{_told(less, whole)}; {cost.outcome[:160]!r}", flush=True)  # fmt: skip
     print(f"{name}: {count:,} files, {found} over", flush=True)
     return found
 
@@ -181,6 +177,11 @@ def _is_over(cost: Cost, whole: Cost) -> bool:
         or cost.memory > whole.memory + MEMORY
         or cost.outcome.startswith(("RAW", "ended"))
     )
+
+
+def _told(cost: Cost, whole: Cost) -> str:
+    megabytes = (cost.memory - whole.memory) / 2**20
+    return f"{cost.seconds - whole.seconds:.1f} s, {megabytes:.0f} MB"
 
 
 def main() -> None:

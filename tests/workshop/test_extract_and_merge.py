@@ -1,10 +1,11 @@
 """Merging into a base and extracting again, on tiny models, against the dense truth."""
 
 import shutil
+import time
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 from lora_lab.errors import AdapterError, ExportError, LabError
 from lora_lab.models.shards import read_weights
@@ -172,3 +173,20 @@ def test_an_adapter_beside_its_base(tmp_path):
     tiny.save(tmp_path / "vit", "vit")
     with pytest.raises(LabError, match="another base"):
         against_base(weights, tmp_path / "vit")
+
+
+def test_extraction_takes_the_same_time_for_each_layer(tmp_path):
+    """Which weights are one is asked once, and not for each module of all others."""
+    took = []
+    for number, layers in enumerate((20, 80)):
+        for seed in (0, 1):
+            torch.manual_seed(seed)
+            config = LlamaConfig(
+                vocab_size=16, hidden_size=4, intermediate_size=4, num_hidden_layers=layers,
+                num_attention_heads=1, num_key_value_heads=1, pad_token_id=0,
+            )  # fmt: skip
+            LlamaForCausalLM(config).save_pretrained(tmp_path / f"{number}{seed}")
+        started = time.process_time()
+        extract(tmp_path / f"{number}0", tmp_path / f"{number}1", 1)
+        took.append(time.process_time() - started)
+    assert took[1] < 10 * took[0] + 1  # 64 times as long, in the cube
