@@ -27,6 +27,7 @@ SECONDS = 2.0  # of processor time, for each part of an answer
 MEMORY = 512 * 2**20  # bytes beyond what the child has when it is asked
 IDLE = 2  # children that are kept for the next question
 PIPE = 2**15  # bytes that a pipe surely holds
+WORDS = 2000  # letters of what it refuses with
 LOOK = 0.1  # seconds between two looks whether the person still wants it
 # The wall's clock counts as well, generously: it ends what waits, and all where nothing else does.
 PATIENCE = 20
@@ -69,7 +70,7 @@ def ask(
             if "memory" in said:
                 raise DataError(f"it takes over {memory // 2**20:,} MB to read")
             if not whole or "refused" in said:
-                raise DataError(str(said.get("refused") or said.get("error")))
+                raise DataError(str(said.get("refused") or said.get("error"))[:WORDS])
             return
         raise DataError(child.why())
     except GeneratorExit:  # no more is wanted
@@ -105,6 +106,7 @@ class _Child:
             os.close(life)
         self._most = 0
         self._late = False
+        self._due = threading.Semaphore(0)  # frames that were asked for: no other is kept
         self._answers: queue.SimpleQueue[Frame | None] = queue.SimpleQueue()
         threading.Thread(target=self._listen, name="apart-answers", daemon=True).start()
 
@@ -113,8 +115,9 @@ class _Child:
         return self._process.pid
 
     def say(self, table: dict[str, Any], data: Any = b"", most: int = 0) -> None:
-        """Send it, whose answers have `most` bytes; much of it beside, while answers come."""
+        """Send it, whose answer has `most` bytes; much of it beside, while answers come."""
         self._most = most or self._most
+        self._due.release()
         if len(data) > PIPE:
             threading.Thread(target=self._send, args=(table, data), daemon=True).start()
         else:
@@ -142,7 +145,7 @@ class _Child:
 
     def stop(self) -> bool:
         """Ask for no more of the present answer; whether the child is ready for another."""
-        self._send({"more": False}, b"")
+        self.say({"more": False})
         with suppress(queue.Empty):
             while (answer := self._answers.get(timeout=1.0)) is not None:
                 if "part" not in answer[0]:
@@ -166,7 +169,7 @@ class _Child:
     def _listen(self) -> None:
         out = self._process.stdout
         assert out is not None
-        while (frame := self._received(out)) is not None:
+        while (frame := self._received(out)) is not None and self._due.acquire(blocking=False):
             self._answers.put(frame)
         self._process.kill()
         self._process.wait()

@@ -32,6 +32,7 @@ MEMORY = 16 * 2**30  # bytes of all images together
 TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test", "testing")
 CLASSES = 10_000
 NAMED = 5
+ODD, WORDS = "this is no image that can be read", 1000  # the latter: letters of another reason
 
 
 Prepare = Callable[[np.ndarray], np.ndarray]  # (height, width, channels) of uint8, both
@@ -245,14 +246,17 @@ def _decoded(
             prepared=wanted.prepare is not None,
         )  # fmt: skip
         try:
+            end = at + len(part)
             for about, data in answers:
-                for image in _checked(about, data, wanted, size):
+                for image in _checked(about, data, wanted, size, end - at):
                     at += 1
                     if isinstance(image, DataError):
                         yield image
                         continue
                     size = size or image.shape[:2]
                     yield image if wanted.prepare is None else wanted.prepare(image)
+            if at < end:
+                raise DataError(ODD)
         except DataError as error:
             if group == 1 or len(part) == 1:
                 yield error
@@ -261,19 +265,24 @@ def _decoded(
 
 
 def _checked(
-    about: dict[str, Any], data: bytearray, wanted: Wanted, size: tuple[int, ...] | None
+    about: dict[str, Any], data: bytearray, wanted: Wanted, size: tuple[int, ...] | None, most: int
 ) -> Iterator[np.ndarray | DataError]:
-    """What the child answered, image by image, as far as it is what was asked for."""
-    begin = 0
-    for entry in about["images"]:
+    """What the child answered, image by image, as far as it is what was asked for: a decoder that
+    a file has taken over may answer anything."""
+    begin, entries = 0, about.get("images")
+    if not isinstance(entries, list) or not 0 < len(entries) <= most:
+        raise DataError(ODD)
+    for entry in entries:
         if isinstance(entry, str):
-            yield DataError(entry)
+            yield DataError(entry[:WORDS])
             continue
-        height, width = map(int, entry)
+        if not (isinstance(entry, list) and [type(side) for side in entry] == [int, int]):
+            raise DataError(ODD)
+        height, width = entry
         shape, free = (height, width, wanted.depth), size is None or wanted.prepare is not None
         end = begin + math.prod(shape)
         if min(shape) < 1 or end > len(data) or not (free or shape[:2] == tuple(size or ())):
-            raise DataError("this is no image that can be read")
+            raise DataError(ODD)
         size = size or shape[:2]
         yield np.frombuffer(data, np.uint8, end - begin, begin).reshape(shape)
         begin = end

@@ -2,6 +2,8 @@
 
 import ctypes
 import errno
+import gc
+import io
 import os
 import platform
 import re
@@ -9,6 +11,7 @@ import socket
 import subprocess
 import threading
 
+from lora_lab.apart.frames import send
 from lora_lab.errors import DataError
 
 
@@ -20,6 +23,21 @@ def echo(data, parts):
 def refuse(data):
     yield {}, b"first"
     raise DataError("it is wrong")
+
+
+def flood(data):
+    """Answers without being asked, past the worker: by its own pipe."""
+    (answers,) = [
+        o for o in gc.get_objects() if isinstance(o, io.BufferedWriter) and o.fileno() > 2
+    ]
+    for _ in range(100):
+        send(answers, {"part": {}}, bytes(2**24))
+    yield {}, b""
+
+
+def book(data):
+    yield {}, b""
+    raise DataError("x" * 10**6)
 
 
 def panic(data):

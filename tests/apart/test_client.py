@@ -58,6 +58,23 @@ def test_what_is_refused_is_raised_and_the_child_stays():
     assert pid() == first
 
 
+def test_what_was_not_asked_for_is_not_kept():
+    end_children()
+    before = psutil.Process().memory_info().rss
+    answers = ask(f"{JOBS}:flood")
+    next(answers)
+    wait_until(lambda: not any(map(psutil.pid_exists, pids())))  # while the first is looked at
+    with pytest.raises(DataError, match="ended the process"):
+        list(answers)
+    assert psutil.Process().memory_info().rss - before < 200 * 2**20
+
+
+def test_a_refusal_is_no_book():
+    with pytest.raises(DataError) as caught:
+        asked("book")
+    assert len(str(caught.value)) == 2000
+
+
 @pytest.mark.parametrize(
     ("job", "words", "more"),
     [

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lora_lab.data.images import read_image_folder
+from lora_lab.data import images
+from lora_lab.data.images import read_image_folder, read_pictures
 from lora_lab.errors import DataError
 
 
@@ -142,3 +143,33 @@ def test_what_holds_no_images_is_said(tmp_path):
         read_image_folder(tmp_path, None, None)
     with pytest.raises(DataError, match="not a folder"):
         read_image_folder(tmp_path / "nowhere", None, None)
+
+
+LIES = {  # what a decoder may answer that a file has taken over
+    "nothing": [],
+    "an empty part": [({"images": []}, b"")] * 10**6,
+    "no images": [({}, b"")],
+    "None": [({"images": None}, b"")],
+    "numbers": [({"images": [1]}, b"")],
+    "one side": [({"images": [[1]]}, b"abc")],
+    "infinity": [({"images": [[float("inf"), 1]]}, b"abc")],
+    "digits": [({"images": [[int("1" * 4000), 1]]}, b"abc")],
+    "below zero": [({"images": [[-1, -1]]}, b"abc")],
+    "more bytes": [({"images": [[9, 9]]}, b"abc")],
+    "more images": [({"images": [[1, 1]] * 5}, b"abc" * 5)],
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_decoder_is_not_believed(tmp_path, monkeypatch, lie):
+    paths = [write(tmp_path, f"{i}.png") for i in range(2)]
+    monkeypatch.setattr(images, "ask", lambda *a, **k: iter(LIES[lie]))
+    found = list(read_pictures(paths))
+    assert [str(image) for image in found] == ["this is no image that can be read"] * 2
+
+
+def test_a_reason_is_no_book(tmp_path, monkeypatch):
+    answers = [({"images": ["x" * 10**6]}, b"")]
+    monkeypatch.setattr(images, "ask", lambda *a, **k: iter(answers))
+    (found,) = read_pictures([write(tmp_path, "0.png")])
+    assert len(str(found)) == 1000
