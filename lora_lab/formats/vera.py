@@ -23,6 +23,7 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats import peft_products
 from lora_lab.formats.container import read_container
 from lora_lab.formats.peft import CONFIG, PREFIX, TENSORS
+from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_products import LAMBDAS, SHARED
 from lora_lab.formats.peft_settings import config_of
 from lora_lab.formats.reread_layer import RereadLayer
@@ -103,9 +104,9 @@ def reread(path: Path, weights: AdapterWeights) -> Iterator[RereadLayer]:
         up = b[:, None] * B[: len(b)].astype(np.float64)
         down = d[:, None] * A[:, : layer.shape[1]].astype(np.float64)
         yield RereadLayer(layer.name, up, down)
-    saved = settings.get("modules_to_save") or ()
+    saved = frozenset(settings.get("modules_to_save") or ())
     for key in sorted(left):
         module = key.removeprefix("base_model.model.").rpartition(".")[0]
-        if not any(f".{module}".endswith(f".{name}") for name in saved):
+        if not any(part in saved for part in suffixes(module)):
             raise AdapterError(f"{container.path}: PEFT would not read {shown(key)}")
         yield RereadLayer(key.removeprefix("base_model.model."), container.array(key))

@@ -23,6 +23,8 @@ from lora_lab.models.skeleton import Skeleton, skeletons
 from lora_lab.models.state_names import COUNT, owners_names
 from lora_lab.models.strict_json import read_json
 
+WORDS = 64  # of a name whose endings are looked up; real ones have a third of that
+
 
 class Base:
     """A folder or one file of weights, read a tensor at a time."""
@@ -85,6 +87,17 @@ class Base:
                 if opened.readinto(view) != len(view):
                     raise CheckpointError(f"{file.name} shrank while it was read.")
         return tensor
+
+    @cached_property
+    def by_ending(self) -> dict[str, str]:
+        """What a tensor's name ends in, from any of its dots → the tensor; "" where several do."""
+        found: dict[str, str] = {}
+        for key in self.tensors:
+            words = key.split(".")
+            for at in range(1, len(words) if len(words) <= WORDS else 0):
+                ending = ".".join(words[at:])
+                found[ending] = "" if ending in found else key
+        return found
 
     @cached_property
     def _entries(self) -> dict[str, tuple[Path, TensorEntry, int]]:

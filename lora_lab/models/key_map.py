@@ -6,7 +6,7 @@ same rule is asked on names alone, and on the numbers of one group of tensors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -60,10 +60,15 @@ def sources_of(model: Any, keys: Iterable[str]) -> tuple[dict[str, Source], tupl
     return sources, tuple(unplaced)
 
 
-def renamed(model: Any, name: str) -> str:
-    """A module path under the names of an earlier transformers, as it is called now."""
-    new, _ = _rename(model, f"{name}.weight", *_transforms(model))
-    return new.removesuffix(".weight")
+def renamer(model: Any) -> Callable[[str], str]:
+    """What tells how a module path under the names of an earlier transformers is called now."""
+    rules, state = _transforms(model), model.state_dict()
+
+    def renamed(name: str) -> str:
+        new, _ = _rename(model, f"{name}.weight", *rules, state)
+        return new.removesuffix(".weight")
+
+    return renamed
 
 
 def converted(

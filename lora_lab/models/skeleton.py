@@ -8,7 +8,7 @@ which parameters loading makes one is asked of transformers itself, on the meta 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.frame import BUILDING, Endless, bounded
 from lora_lab.models.hf_config import DEEPEST, check_counts
-from lora_lab.models.key_map import Source, renamed, sources_of
+from lora_lab.models.key_map import Source, renamer, sources_of
 
 # Classes that a folder is opened as when its own does not have an adapter's modules, by the word
 # that PEFT keeps for the task.
@@ -107,7 +107,11 @@ class Skeleton:
 
     def renamed(self, name: str) -> str:
         """A module path under the names of an earlier transformers, as it is called now."""
-        return renamed(self.model, name)
+        return self._renamed(name)
+
+    @cached_property
+    def _renamed(self) -> Callable[[str], str]:
+        return renamer(self.model)
 
 
 def skeletons(

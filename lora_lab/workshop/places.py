@@ -203,9 +203,8 @@ def key_of(name: str, base: Base) -> str:
         if own in base.aliases:
             return f"{base.aliases[own]}.weight"
     for own in names:
-        behind = [key for key in base.tensors if key.endswith(f".{own}.weight")]
-        if behind:
-            return behind[0] if len(behind) == 1 else ""
+        if (behind := base.by_ending.get(f"{own}.weight")) is not None:
+            return behind
     return ""
 
 
