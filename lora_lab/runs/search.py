@@ -33,6 +33,7 @@ from lora_lab.runs.own_files import checked as door
 from lora_lab.runs.row_shape import shape_flaw
 from lora_lab.runs.space import Range, Space, chosen, of_plain, placed, plain
 from lora_lab.runs.study import Asked, ended, opened, pruner, sampler, unusable
+from lora_lab.runs.study_lines import MEASURED
 from lora_lab.variants import VARIANTS
 
 FOLDER = "searches"  # in a queue's
@@ -157,6 +158,8 @@ class Search:
         for trial in self._trials():
             config = self._config(trial)
             if config is None and not trial.state.is_finished():  # asked, and killed in that moment
+                if trial.state.name == "WAITING":  # nor begun: only what runs can be told an end
+                    self._study.ask()
                 self._study.tell(trial.number, state=ended("FAIL"))
             elif config is not None:
                 if not trial.state.is_finished() and trial.number not in known:
@@ -208,7 +211,8 @@ class Search:
             if frozen is None or frozen.state.is_finished():
                 return False
             trial = optuna.trial.Trial(self._study, frozen._trial_id)
-            if step not in frozen.intermediate_values:  # a run that was resumed measures anew
+            told = frozen.intermediate_values
+            if step not in told and len(told) < MEASURED:  # one that was resumed measures anew
                 trial.report(loss, step)
             return trial.should_prune()
 

@@ -8,6 +8,7 @@ the search's own plan.
 from __future__ import annotations
 
 import io
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,7 +19,10 @@ from lora_lab.errors import LabError
 from lora_lab.runs.own_files import Door, checked, plain_json
 
 LARGEST = 2**26  # bytes
-TRIALS = 2**15  # also those that came to be no run
+TRIALS = 2**12  # also those that came to be no run: a search has a thousand runs at most
+# Of one trial; for each of these lines Optuna looks at all trials, or copies all that it was told.
+MEASURED = 2**14  # validations; a search notes no more of a run
+NOTED = {5: 2**7, 6: 2**3, 7: MEASURED, 8: 2**3, 9: 2**6}
 Number = Annotated[int, Field(ge=0, lt=2**53)]
 Real = Annotated[float, Field(allow_inf_nan=False)]
 Time = Annotated[str, Field(max_length=40)] | None
@@ -87,6 +91,7 @@ KINDS: dict[Any, type[Door]] = {
 def check_lines(path: Path, data: bytes, wanted: Mapping[str, Any]) -> None:
     """Raise LabError naming the first line that no search writes which chooses from `wanted`."""
     trials = 0
+    noted: Counter[tuple[int, int]] = Counter()  # of a trial's number and what is said of it
     for number, raw in enumerate(io.BytesIO(data)):
         place = path.with_name(f"{path.name}, line {number + 1}")
         try:
@@ -101,6 +106,10 @@ def check_lines(path: Path, data: bytes, wanted: Mapping[str, Any]) -> None:
         trials += kind is Trial
         if trials > TRIALS or (isinstance(line, OfTrial) and line.trial_id >= trials):
             raise LabError(f"{place} is damaged: it is of no trial, or there are too many.")
+        if isinstance(line, OfTrial):
+            noted[line.trial_id, code] += 1
+            if noted[line.trial_id, code] > NOTED[code]:
+                raise LabError(f"{place} is damaged: more is noted of one trial than there is.")
         if isinstance(line, Chosen) and not _may_be(line, wanted.get(line.param_name)):
             raise LabError(f"{place} is damaged: what it chose from is not in the search's plan.")
 

@@ -160,6 +160,15 @@ class TestWithOptuna:
         wanted = expand(base(), space, LAYER).runs
         assert made(Search.create(tmp_path, plan(space=space, sampler="grid"))) == list(wanted)
 
+    def test_a_grid_that_is_killed_before_a_trial_is_begun_goes_on(self, optuna, tmp_path):
+        search = Search.create(tmp_path, plan(space={"rank": (1, 2)}, sampler="grid"))
+        assert search.next(())[1].hyper.rank == 1
+        waits = {"op_code": 4, "worker_id": "w", "study_id": 0, "state": 4,
+                 "system_attrs": {"fixed_params": {"rank": 1}}}  # fmt: skip
+        with (search.folder / "study.log").open("a") as file:  # and killed in that moment
+            file.write(json.dumps(waits) + "\n")
+        assert [config.hyper.rank for config in made(Search(search.folder))] == [1, 2]
+
     def test_a_space_that_is_used_up_ends_the_search(self, optuna, tmp_path):
         space = {"rank": (1, 2), "seed": (0, 1)}
         search = Search.create(tmp_path, plan(space=space, trials=100))

@@ -122,6 +122,19 @@ def test_a_journal_that_lies_is_refused_by_line(whole, tmp_path, code, values):
         used(folder)
 
 
+@pytest.mark.parametrize(("code", "count"), [(4, 5000), (5, 200), (6, 10), (7, 17_000), (9, 70)])
+def test_a_journal_that_notes_without_end_is_refused(whole, tmp_path, code, count):
+    """Optuna goes through all trials, or copies what it knows of one, for each line."""
+    rows = [json.loads(line) for line in (whole.folder / JOURNAL).read_bytes().splitlines()]
+    again = next((r for r in rows if r["op_code"] == code), None) or {
+        "op_code": 9, "worker_id": "w", "trial_id": 0, "system_attr": {"x": 1},
+    }  # fmt: skip
+    lines = [*rows, *({**again, "step": i} if code == 7 else again for i in range(count))]
+    journal = b"".join(json.dumps(row).encode() + b"\n" for row in lines)
+    with pytest.raises(LabError, match=r"too many|more is noted"):
+        used(copied(whole, tmp_path / "copy", journal=journal))
+
+
 def test_what_optuna_itself_gives_up_over_is_one_sentence(whole, tmp_path):
     """A trial that waits with values that its axis does not have."""
     plan = {"space": {"rank": [1, 2, 4]}, "sampler": "random"}
