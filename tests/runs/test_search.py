@@ -163,7 +163,7 @@ class TestWithOptuna:
     def test_a_grid_that_is_killed_before_a_trial_is_begun_goes_on(self, optuna, tmp_path):
         search = Search.create(tmp_path, plan(space={"rank": (1, 2)}, sampler="grid"))
         assert search.next(())[1].hyper.rank == 1
-        waits = {"op_code": 4, "worker_id": "w", "study_id": 0, "state": 4,
+        waits = {"op_code": 4, "worker_id": "w", "study_id": 0, "state": 4, "datetime_start": None,
                  "system_attrs": {"fixed_params": {"rank": 1}}}  # fmt: skip
         with (search.folder / "study.log").open("a") as file:  # and killed in that moment
             file.write(json.dumps(waits) + "\n")
