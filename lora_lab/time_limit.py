@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -77,6 +78,10 @@ class _Watch:
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
+    def begin_anew(self) -> None:
+        """Look at nothing, and let the next work start a thread."""
+        self.__init__()  # type: ignore[misc]
+
     def add(self, work: Work) -> None:
         with self._lock:
             self._works.append(work)
@@ -121,3 +126,5 @@ class _Watch:
 
 
 _watch = _Watch()
+if hasattr(os, "register_at_fork"):  # a copy of this process has no thread of its own that looks
+    os.register_at_fork(after_in_child=_watch.begin_anew)

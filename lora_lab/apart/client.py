@@ -192,6 +192,10 @@ class _Children:
         self._idle: list[_Child] = []
         self._all: set[_Child] = set()
 
+    def begin_anew(self) -> None:
+        """Know none: those that there are belong to another process."""
+        self.__init__()  # type: ignore[misc]
+
     def take(self) -> _Child:
         with self._lock:
             while self._idle:
@@ -225,6 +229,8 @@ class _Children:
 
 _children = _Children()
 atexit.register(_children.end)
+if hasattr(os, "register_at_fork"):  # a copy of this process has no part in them
+    os.register_at_fork(after_in_child=_children.begin_anew)
 
 
 def pids() -> tuple[int, ...]:

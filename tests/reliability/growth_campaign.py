@@ -19,9 +19,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from os import _exit
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from lora_lab.apart.client import end_children
 from lora_lab.errors import LabError
 from tests.reliability.fuzz_form import Form
 from tests.reliability.fuzz_forms import forms
@@ -100,7 +102,7 @@ def measured(read: Callable[[Path], Any], path: Path) -> Cost:
     if child == 0:
         os.close(out)
         os.write(into, _read(read, path).encode("utf-8", "backslashreplace")[:300])
-        os._exit(0)
+        _exit(0)
     os.close(into)
     until = time.monotonic() + 4 * KILLED
     while True:
@@ -118,12 +120,7 @@ def measured(read: Callable[[Path], Any], path: Path) -> Cost:
 
 
 def _read(read: Callable[[Path], Any], path: Path) -> str:
-    from lora_lab import time_limit
-    from lora_lab.apart import client
-
     resource.setrlimit(resource.RLIMIT_CPU, (KILLED, KILLED))
-    time_limit._watch = time_limit._Watch()  # threads and children are those of the other process
-    client._children = client._Children()
     try:
         read(path)
     except LabError as error:
@@ -131,7 +128,7 @@ def _read(read: Callable[[Path], Any], path: Path) -> str:
     except BaseException as error:  # noqa: BLE001 - any is a finding
         return f"RAW {type(error).__name__}: {error}"
     finally:
-        client._children.end()
+        end_children()
     return "read"
 
 
@@ -200,10 +197,10 @@ def main() -> None:
         child = os.fork()  # what a library remembers of one form is no part of another
         if child == 0:
             try:
-                os._exit(min(try_form(name, form, arguments.size), 100))
+                _exit(min(try_form(name, form, arguments.size), 100))
             except BaseException as error:  # noqa: BLE001 - another form is tried all the same
                 print(f"{name}: {type(error).__name__}: {error}", flush=True)
-                os._exit(101)
+                _exit(101)
         found += os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     sys.exit(bool(found))
 
