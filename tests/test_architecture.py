@@ -150,6 +150,7 @@ ALLOWED = {
     },
     "data": {
         "folders",
+        "json_size",
         "door",
         "apart",
         "names",

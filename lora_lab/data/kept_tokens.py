@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
@@ -19,13 +20,16 @@ import numpy as np
 from lora_lab import paths
 from lora_lab.atomic import replace_folder, temporary_folder
 from lora_lab.folders import remove_folder
+from lora_lab.json_size import check_size
 
 FORMAT = 1
 MOST = 10 * 2**30  # bytes of all entries together; the oldest give way
 HELD = 64 * 2**20  # bytes of an array that are read into memory; longer ones stay on the disk
 BLOCK = 2**22  # bytes that are read or written at a time
-LARGEST_INDEX = 2**26  # bytes
+LARGEST_INDEX = 2**22  # bytes: of rows with 10,000 classes and columns some 400 kB
+MOST_LISTS = 2**16  # and tables in it: what is no number takes up to thirty times its text
 INDEX = "index.json"
+ENDLESS = (RecursionError, OverflowError)  # nested too deeply, a size beyond all numbers
 TYPES = ("|b1", "|i1", "<u2", "<i4", "<i8", "<u8", "<f4")
 
 
@@ -57,7 +61,7 @@ def load(key: str) -> Kept | None:
         found = _loaded(place)
         with suppress(OSError):  # the oldest is the one that was not asked for the longest
             os.utime(place / INDEX)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, *ENDLESS) as error:
         with suppress(OSError):
             remove_folder(place)
         raise Damaged(str(error)) from error
@@ -67,10 +71,11 @@ def load(key: str) -> Kept | None:
 def keep(key: str, kept: Kept) -> None:
     """Keep what is to be found under `key`. Raises OSError where it cannot be, and changes nothing.
 
-    What is larger than all entries may be together is not kept.
+    What is larger than all entries may be together is not kept, nor what has a longer index than
+    is read.
     """
     size = sum(array.nbytes for array in kept.arrays.values())
-    if size > MOST:
+    if size > MOST or len(json.dumps(kept.facts)) > LARGEST_INDEX // 2:  # the arrays take a kB
         return
     home = folder()
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,9 +91,11 @@ def keep(key: str, kept: Kept) -> None:
 
 
 def _loaded(place: Path) -> Kept:
-    if (place / INDEX).stat().st_size > LARGEST_INDEX:
+    if _size(place / INDEX) > LARGEST_INDEX:
         raise ValueError("the index is too long")
-    body = json.loads((place / INDEX).read_bytes())
+    text = (place / INDEX).read_bytes()
+    check_size(text, lists=MOST_LISTS)
+    body = json.loads(text)
     digest = body.pop("digest")
     if digest != _digest_of(body) or body["format"] != FORMAT:
         raise ValueError("the index is not the one that was written")
@@ -97,9 +104,10 @@ def _loaded(place: Path) -> Kept:
         if Path(name).name != name or about["type"] not in TYPES:
             raise ValueError(f"{name} is no array")
         path, kind = place / name, np.dtype(about["type"])
-        if path.stat().st_size != kind.itemsize * int(np.prod(about["shape"])):
+        size = _size(path)
+        if size != kind.itemsize * int(np.prod(about["shape"])):
             raise ValueError(f"{name} has another size")
-        if path.stat().st_size > HELD:
+        if size > HELD:
             array = np.asarray(np.memmap(path, kind, "r"))
         else:
             array = np.fromfile(path, kind)
@@ -107,6 +115,14 @@ def _loaded(place: Path) -> Kept:
             raise ValueError(f"{name} is not the one that was written")
         arrays[name] = array.reshape(about["shape"])
     return Kept(arrays, body["facts"])
+
+
+def _size(path: Path) -> int:
+    """Bytes of a regular file: a pipe would be waited for, and a device never ends."""
+    status = path.lstat()
+    if not stat.S_ISREG(status.st_mode):
+        raise ValueError(f"{path.name} is no regular file")
+    return status.st_size
 
 
 def _written(path: Path, array: np.ndarray) -> dict[str, Any]:

@@ -194,7 +194,7 @@ def load(path: Path, base: str = "") -> AdapterWeights:
             raise AdapterError(f"{path}: {error}") from None
     for name, parts in stacks.items():
         try:
-            layers += put_together(name, parts, alpha)
+            layers += put_together(name, parts, alpha, len(layers))
         except AdapterError as error:
             raise AdapterError(f"{path}: {error}") from None
     rule = f"alpha {alpha:g} over the rank of each layer" if alpha else "1, since alpha is 0"

@@ -18,7 +18,7 @@ import torch
 from lora_lab.adapters.weights import ExpertName, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.gguf_names import name_there
-from lora_lab.formats.peft_parameters import KINDS, Stack
+from lora_lab.formats.peft_parameters import KINDS, Stack, check_experts
 from lora_lab.names import shown
 
 PARTS = {"gate_up_proj": ("gate_proj", "up_proj"), "down_proj": ("down_proj",)}
@@ -62,11 +62,13 @@ def tensors_of(
         yield f"{name}.weight", part, A, rows
 
 
-def put_together(name: str, parts: dict[str, Pair], alpha: float) -> list[LayerWeights]:
+def put_together(
+    name: str, parts: dict[str, Pair], alpha: float, others: int = 0
+) -> list[LayerWeights]:
     """The experts' layers of parameter `name`, from the factors of its parts.
 
-    Gate and up of one file of ours have one A; others are put together side by side. Raises
-    AdapterError where they do not fit.
+    Gate and up of one file of ours have one A; others are put together side by side. `others` are
+    the file's layers beside. Raises AdapterError where they do not fit, or are too many.
     """
     owner, _, parameter = name.rpartition(".")
     words = PARTS.get(parameter, ())
@@ -77,9 +79,10 @@ def put_together(name: str, parts: dict[str, Pair], alpha: float) -> list[LayerW
         a.shape[1] != b.shape[2] for a, b in pairs
     ):
         raise AdapterError(f"the factors of {shown(name)} do not multiply")
+    E = len(pairs[0][0])
+    check_experts(E, others)
     scales = [alpha / a.shape[1] if alpha else 1.0 for a, _ in pairs]
     layers = []
-    E = len(pairs[0][0])
     for number in range(E):
         downs, ups = zip(*((a[number], b[number]) for a, b in pairs), strict=True)
         if all(torch.equal(down, downs[0]) for down in downs):

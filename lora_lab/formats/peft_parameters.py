@@ -29,6 +29,8 @@ from lora_lab.names import shown
 
 KINDS = ("expert", "expert_turned")
 UNDER = ".base_layer"
+MOST_EXPERTS = 4096  # of one parameter: the largest mixtures that are known have 2,048
+MOST_LAYERS = 100_000  # of all parameters: of the largest, 61 layers of 384 experts, 47,000
 # The parameters of experts in the order in which transformers' modules have them.
 ORDER = ("gate_proj", "gate_up_proj", "up_proj", "down_proj")
 
@@ -116,6 +118,20 @@ def metadata_of(stack: Stack) -> dict[str, Any]:
     return {"kind": some.kind, "ranks": ranks}
 
 
+def check_experts(count: int, others: int) -> None:
+    """Raise AdapterError for more experts than any mixture has: each becomes a layer.
+
+    `others` are the file's layers of other parameters. A few bytes of a file can say any number.
+    """
+    if count > MOST_EXPERTS or count + others > MOST_LAYERS:
+        most = f"{MOST_EXPERTS:,} of a parameter and {MOST_LAYERS:,} of a file"
+        raise AdapterError(
+            f"it says that it adapts {count:,} experts of one parameter beside {others:,} other "
+            f"matrices, and at most {most} are read; the file is damaged, or no adapter of a "
+            "mixture: download or save it again"
+        )
+
+
 def taken_apart(
     config: PeftConfig, file: FactorFile
 ) -> tuple[FactorFile, list[LayerWeights], set[str]]:
@@ -151,7 +167,9 @@ def taken_apart(
         for depth, parameter in enumerate(reversed(inner_first)):
             told = table.get(f"{owner}.{parameter}")
             parts = {part: rest.pop(key) for part, key in levels[depth].items()}
-            layers += _experts(config, file, ExpertName(owner, parameter, 0), parts, told)
+            layers += _experts(
+                config, file, ExpertName(owner, parameter, 0), parts, told, len(layers)
+            )
     return file._replace(tensors=rest), layers, by_weight
 
 
@@ -184,6 +202,7 @@ def _experts(
     place: ExpertName,
     parts: dict[str, torch.Tensor],
     told: Any,
+    others: int,
 ) -> list[LayerWeights]:
     """The layers of one parameter."""
     name = f"{place.owner}.{place.parameter}"
@@ -203,6 +222,10 @@ def _experts(
             f"rank {rank}"
         )
     E, (out, width) = A.shape[0] // rank, (B.shape[0], A.shape[1])
+    try:
+        check_experts(E, others)
+    except AdapterError as error:
+        raise AdapterError(f"{where}: {error}") from None
     kind, ranks = KINDS[0], [rank] * E
     match told:
         case {"kind": "expert" | "expert_turned" as kind, "ranks": [*ranks]} if len(ranks) == E:

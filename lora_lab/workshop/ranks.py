@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,11 +38,44 @@ class Spectra:
     def most(self) -> int:
         return max(len(sigma) for sigma in self.sigma)
 
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Σσ² of the first 0, 1 … r directions, of one layer after the other; where each begins.
+
+        And how many directions each has. Worked out once: a curve asks for every rank.
+        """
+        sizes = np.array([len(sigma) for sigma in self.sigma])
+        begins = np.concatenate([[0], np.cumsum(sizes + 1)[:-1]])
+        sums = np.zeros(int((sizes + 1).sum()))
+        for sigma, begin in zip(self.sigma, begins.tolist(), strict=True):
+            np.cumsum(sigma**2, out=sums[begin + 1 : begin + 1 + len(sigma)])
+        return sums, begins, sizes
+
     def kept(self, ranks: Sequence[int]) -> float:
         """The share of Σσ² over all layers that `ranks` keep."""
-        total = sum(float((sigma**2).sum()) for sigma in self.sigma)
-        kept = sum(float((s[:r] ** 2).sum()) for s, r in zip(self.sigma, ranks, strict=True))
+        sums, begins, sizes = self._sums
+        total = float(sums[begins + sizes].sum())
+        kept = float(sums[begins + np.minimum(ranks, sizes)].sum())
         return kept / total if total else 1.0
+
+    def lost(self, ranks: Sequence[int]) -> np.ndarray:
+        """The share of each layer's Σσ² that `ranks` do not keep."""
+        sums, begins, sizes = self._sums
+        kept = sums[begins + np.minimum(ranks, sizes)]
+        return 1 - kept / np.maximum(sums[begins + sizes], 1e-300)
+
+    @cached_property
+    def curve(self) -> np.ndarray:
+        """What one rank everywhere keeps (`kept` of `uniform`), from rank 1 to the largest."""
+        gains = np.zeros(self.most)
+        for sigma, fixed in zip(self.sigma, self.fixed, strict=True):
+            energy = sigma**2
+            if fixed:
+                gains[0] += energy.sum()
+            else:
+                gains[: len(energy)] += energy
+        sums = np.cumsum(gains)
+        return sums / sums[-1] if sums[-1] else np.ones(self.most)
 
     def uniform(self, rank: int) -> tuple[int, ...]:
         """`rank` everywhere, or all that a layer has."""
@@ -87,13 +121,11 @@ def by_energy(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[
     """The fewest ranks that keep `share` of Σσ² over all layers. Raises AdapterError."""
     if not 0 < share <= 1:
         raise AdapterError(f"A share of the energy must be above 0 and at most 1, not {share:g}.")
-    for rank in range(1, spectra.most + 1):
-        ranks = spectra.uniform(rank)
-        if spectra.kept(ranks) >= share - 1e-12:
-            if not per_layer:
-                return ranks
-            return _fewest(spectra, share, spectra.parameters(ranks) - spectra.whole)
-    return spectra.uniform(spectra.most)
+    enough = spectra.curve >= share - 1e-12
+    ranks = spectra.uniform(1 + int((~enough).sum()))  # more than there are is all
+    if not per_layer:
+        return ranks
+    return _fewest(spectra, share, spectra.parameters(ranks) - spectra.whole)
 
 
 def by_norm(spectra: Spectra, share: float, per_layer: bool = False) -> tuple[int, ...]:

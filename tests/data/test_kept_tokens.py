@@ -56,6 +56,14 @@ def index(edit):
     return spoil
 
 
+def in_place_of(name, make):
+    def spoil(place):
+        (place / name).unlink()
+        make(place / name)
+
+    return spoil
+
+
 DAMAGE = {
     "a bit of an array": changed_byte("ids"),
     "a bit of what is said": index(lambda text: text.replace('"b"', '"c"')),
@@ -69,8 +77,19 @@ DAMAGE = {
     "a list": index(lambda text: "[]"),
     "deep": index(lambda text: "[" * 100_000),
     "another folder": index(lambda text: text.replace('"ids"', '"../x"')),
+    "many lists": index(lambda text: text[:-1] + ',"x":[' + "[]," * 100_000 + "[]]}"),
+    "long": index(lambda text: text + " " * 2**23),
+    "a size beyond all": index(lambda text: text.replace("[1000]", "[1e999]")),
     "another type": index(lambda text: text.replace('"<u2"', '"|O"')),
 }
+
+
+if hasattr(os, "mkfifo"):
+    DAMAGE["a pipe as the index"] = in_place_of("index.json", os.mkfifo)
+    DAMAGE["a pipe as an array of nothing"] = in_place_of("types", os.mkfifo)
+    DAMAGE["a device as an array of nothing"] = in_place_of(
+        "types", lambda path: path.symlink_to("/dev/zero")
+    )
 
 
 @pytest.mark.parametrize("name", DAMAGE)
@@ -119,6 +138,10 @@ def test_the_oldest_gives_way_and_what_is_too_large_is_not_kept(monkeypatch):
     monkeypatch.setattr(kept_tokens, "MOST", 10)
     keep("fifth", KEPT)
     assert load("fifth") is None
+    monkeypatch.setattr(kept_tokens, "MOST", 2**30)
+    keep("sixth", KEPT._replace(facts={"notes": ["a" * kept_tokens.LARGEST_INDEX]}))
+    assert load("sixth") is None
+    monkeypatch.setattr(kept_tokens, "MOST", 10)
     assert load("fourth"), "for what is not kept nothing gives way"
 
 

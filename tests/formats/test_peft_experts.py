@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from transformers import AutoModelForCausalLM
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError, ExportError
-from lora_lab.formats import FORMATS, peft
+from lora_lab.formats import FORMATS, peft, peft_parameters, peft_tensors
 from lora_lab.formats.peft_limits import EXPERTS, FUSED
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.formats.verify import export
@@ -214,6 +215,29 @@ def test_parameters_whose_order_is_not_known_are_refused(tmp_path):
     weights = replace(weights_of({}), layers=tuple(rows))
     with pytest.raises(ExportError, match="tells its parameters apart by their order"):
         export(weights, tmp_path / "a")
+
+
+@pytest.mark.parametrize("count", [peft_parameters.MOST_EXPERTS, peft_parameters.MOST_EXPERTS + 1])
+def test_no_more_experts_than_any_mixture_has(count, tmp_path):
+    owner = f"{peft_tensors.PREFIX}m.experts"
+    factors = {f"{owner}{peft_tensors.A_KEY}": torch.ones(count, 1),
+               f"{owner}{peft_tensors.B_KEY}": torch.ones(1, count)}  # fmt: skip
+    save_file(factors, tmp_path / "adapter_model.safetensors")
+    config = {"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": [],
+              "target_parameters": ["experts.down_proj"]}  # fmt: skip
+    (tmp_path / "adapter_config.json").write_text(json.dumps(config))
+    if count > peft_parameters.MOST_EXPERTS:
+        with pytest.raises(AdapterError, match=rf"adapter_model.*{count:,} experts.*are read"):
+            peft.load(tmp_path)
+    else:
+        assert len(peft.load(tmp_path).layers) == count
+
+
+def test_experts_of_all_parameters_are_counted(monkeypatch):
+    monkeypatch.setattr(peft_parameters, "MOST_LAYERS", 10)
+    peft_parameters.check_experts(4, 6)
+    with pytest.raises(AdapterError, match="4 experts of one parameter beside 7 other"):
+        peft_parameters.check_experts(4, 7)
 
 
 DAMAGE = {

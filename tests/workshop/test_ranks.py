@@ -1,5 +1,7 @@
 """Ranks chosen by every rule, against the rule said anew."""
 
+from time import thread_time
+
 import numpy as np
 import pytest
 import torch
@@ -40,6 +42,34 @@ def test_spectra_and_costs_are_those_of_the_layers(found):
         np.testing.assert_allclose(sigma, wanted, rtol=1e-12)
     assert found.costs == (14, 30, 12)
     assert found.kept((2, 1, 3)) == pytest.approx(energy((2, 1, 3)))
+
+
+def test_the_curve_is_what_each_rank_keeps():
+    sigma = tuple(np.array(s) for s in (*SIGMA.values(), [2.0], [0.0, 0.0]))
+    fixed = (False, True, False, False, False)
+    some = ranks.Spectra(tuple("abcde"), sigma, (1,) * 5, fixed, 0, 4)
+    total = sum((s**2).sum() for s in sigma)
+    for rank in range(1, 5):
+        chosen = some.uniform(rank)
+        kept = [(s[:r] ** 2).sum() for s, r in zip(sigma, chosen, strict=True)]
+        assert some.curve[rank - 1] == pytest.approx(sum(kept) / total)
+        assert some.kept(chosen) == pytest.approx(sum(kept) / total)
+        lost = [1 - k / max((s**2).sum(), 1e-300) for s, k in zip(sigma, kept, strict=True)]
+        np.testing.assert_allclose(some.lost(chosen), lost, atol=1e-12)
+    nothing = ranks.Spectra(("a",), (np.zeros(2),), (1,), (False,), 0, 4)
+    assert nothing.curve.tolist() == [1, 1]
+    assert nothing.kept((1,)) == 1
+
+
+def test_many_layers_beside_a_large_rank_take_a_moment():
+    sigma = (*(np.ones(1) for _ in range(5000)), np.linspace(1, 0, 2000))
+    many = len(sigma)
+    some = ranks.Spectra(("x",) * many, sigma, (2,) * many, (False,) * many, 0, 4)
+    began = thread_time()
+    assert ranks.by_energy(some, 0.99)[-1] > 1
+    for rank in range(1, 100):
+        some.kept(some.uniform(rank))
+    assert thread_time() - began < 2  # with every layer for every rank some 20
 
 
 @pytest.mark.parametrize("rank", [1, 2, 3, 4, 9])

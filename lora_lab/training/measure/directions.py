@@ -14,8 +14,9 @@ from lora_lab.adapters import AdapterLayer
 from lora_lab.analysis.subspace import delta_directions
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.measured import Direction, DirectionsRecord, WrittenTokens
+from lora_lab.names import brief
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.measure.excited import exciting, picture_of
+from lora_lab.training.measure.excited import WORD, exciting, picture_of
 from lora_lab.training.measure.stream import stream_of
 
 SIDE = 8  # tokens at either end
@@ -97,14 +98,14 @@ def _token_ends(values: torch.Tensor, tokenizer: object) -> WrittenTokens:
     sides = []
     for sign in (1, -1):
         top = torch.topk(sign * values, count)
-        words = [tokenizer.decode([i]) for i in top.indices.tolist()]
+        words = [brief(tokenizer.decode([i]), WORD) for i in top.indices.tolist()]
         sides.append(tuple(zip(words, (sign * top.values).tolist(), strict=True)))
     return WrittenTokens(*sides)
 
 
 def _ends(values: torch.Tensor, classes: tuple[str, ...]) -> WrittenTokens:
     order = torch.argsort(values, descending=True).tolist()
-    pairs = [(classes[i], float(values[i])) for i in order]
+    pairs = [(brief(classes[i]), float(values[i])) for i in order]
     up = tuple(pair for pair in pairs if pair[1] > 0)[:SIDE]
     return WrittenTokens(up, tuple(p for p in reversed(pairs) if p[1] < 0)[:SIDE])
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from lora_lab.adapters import AdapterLayer
 from lora_lab.measured import Excited
+from lora_lab.names import brief
 from lora_lab.records import frozen_array
 from lora_lab.tasks.base import LookedAt
 from lora_lab.training.experiment import Experiment
@@ -19,6 +20,7 @@ ROWS = 200  # that are looked at, at most
 SECONDS = 4.0  # for all of them
 SHOWN = 4  # rows of each direction
 AROUND = 6  # tokens before and after
+WORD = 40  # letters that are shown of a token: a vocabulary may have tokens of thousands
 
 
 class _Seen(Exception):
@@ -114,9 +116,10 @@ def _given(model: nn.Module, layer: AdapterLayer, row: LookedAt) -> torch.Tensor
 
 
 def _excited(value: float, place: int, _: int, row: LookedAt) -> Excited:
-    words = row.words
+    begin = max(0, place - AROUND)
+    words = [brief(word, WORD) for word in row.words[begin : place + 1 + AROUND]]
+    at = place - begin
     return Excited(
-        row.number, value, "".join(words[max(0, place - AROUND) : place]),
-        words[place] if words else "", "".join(words[place + 1 : place + 1 + AROUND]),
-        row.label, row.image,
+        row.number, value, "".join(words[:at]), words[at] if words else "",
+        "".join(words[at + 1 :]), brief(row.label), row.image,
     )  # fmt: skip

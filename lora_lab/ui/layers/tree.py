@@ -123,9 +123,18 @@ def sift(node: Node, wanted: Callable[[Module], bool]) -> bool:
 
 def searched(text: str) -> Callable[[Module], bool]:
     """Whether a path holds `text`, whatever its case; `*` stands for anything."""
-    parts = (re.escape(part) for part in text.strip().split("*"))
-    find = re.compile(".*".join(parts), re.IGNORECASE).search
-    return lambda module: find(module.name) is not None
+    parts = text.strip().lower().split("*")
+
+    def found(module: Module) -> bool:
+        name, at = module.name.lower(), 0
+        for part in parts:  # the first place of each leaves the most room for those after it
+            at = name.find(part, at)
+            if at < 0:
+                return False
+            at += len(part)
+        return True
+
+    return found
 
 
 def in_order(node: Node, key: Callable[[Node], Any] | None) -> list[tuple[Node, list[Node]]]:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QCheckBox, QHBoxLayout, QPushButton, QVBoxLayout
 
 from lora_lab import paths
 from lora_lab.measured import CutRecord
+from lora_lab.names import brief
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import layer_words, rounded_percent, shape_words, size_words
 from lora_lab.ui.style.theme import Colors
@@ -25,6 +26,8 @@ from lora_lab.workshop.requests import Delivery, Source
 
 if TYPE_CHECKING:
     from lora_lab.workshop.files import AdapterCard
+
+LONGEST_PATH = 4096  # letters: no system has longer ones, and a field lays out all that it holds
 
 
 class ResizePage(Page):
@@ -110,7 +113,9 @@ class ResizePage(Page):
         def work(report):
             from lora_lab.workshop.files import card_of
 
-            return card_of(source, report)
+            card = card_of(source, report)
+            _ = card.spectra.curve  # in this thread: it goes over every layer
+            return card
 
         self.title.setText(self.tr("Opening {}…").format(source.path))
         theme.set_role(self.title, "muted")
@@ -153,7 +158,7 @@ class ResizePage(Page):
         layers = layer_words(len(card.layers))
         words = [card.title, card.variant, layers, rank, size_words(card.bytes)]
         if card.base:
-            words.append(self.tr("base {}").format(card.base))
+            words.append(self.tr("base {}").format(brief(card.base)))
         self.title.setText(" · ".join(words))
         self._notes.setText("\n".join(card.notes))
         self.table.show_rows(
@@ -167,12 +172,11 @@ class ResizePage(Page):
             self.rank_box.setRange(1, card.spectra.most)
         self.cut_line.setBounds((1, card.spectra.most))
         self.cut_line.setValue(card.spectra.most)
-        if card.base and not self.delivery.base.path:
+        if len(card.base) < LONGEST_PATH and card.base and not self.delivery.base.path:
             self.delivery.base.edit.setText(card.base)
         self._shown(True)
-        spectra = card.spectra
-        kept = [0.0, *(spectra.kept(spectra.uniform(r)) for r in range(1, spectra.most + 1))]
-        self._curve.setData(np.arange(len(kept)), 100 * np.array(kept))
+        kept = np.concatenate([[0.0], card.spectra.curve])
+        self._curve.setData(np.arange(len(kept)), 100 * kept)
         self._draw()
         self._update()
 
@@ -219,9 +223,8 @@ class ResizePage(Page):
         self.ranks = by_rank(spectra, rank, self.per_layer.isChecked() and rank < spectra.most)
         low, high = min(self.ranks), max(self.ranks)
         words = self._rank_words(low, high)
-        pairs = zip(spectra.sigma, self.ranks, strict=True)
-        lost = [1 - float((s[:r] ** 2).sum() / max((s**2).sum(), 1e-300)) for s, r in pairs]
-        worst = max(range(len(lost)), key=lost.__getitem__)
+        lost = spectra.lost(self.ranks)
+        worst = int(lost.argmax())
         whole = spectra.uniform(spectra.most)
         text = self.tr("{}: {:.2f} % of the energy kept, {} of {}").format(
             words, 100 * spectra.kept(self.ranks), size_words(spectra.bytes(self.ranks)),
@@ -229,7 +232,7 @@ class ResizePage(Page):
         )  # fmt: skip
         if lost[worst] > 1e-12:
             text += self.tr("; at worst {:.1f} % of ‖ΔW‖ is lost, {}").format(
-                100 * max(lost[worst], 0) ** 0.5, spectra.names[worst]
+                100 * float(lost[worst]) ** 0.5, brief(spectra.names[worst])
             )
         self.kept.setText(text)
         self.loss.setText("")

@@ -8,13 +8,15 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM
 
+from lora_lab import names
 from lora_lab.config import changed
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.measured import DirectionsRecord, WrongRecord
 from lora_lab.presets import get_preset, starting_config
+from lora_lab.tasks.base import LookedAt
 from lora_lab.training.controls import Controls
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.measure import directions
+from lora_lab.training.measure import directions, excited
 from lora_lab.training.measure.directions import explain
 from lora_lab.training.measure.stream import stream_of
 from lora_lab.training.opening import New
@@ -76,6 +78,29 @@ def test_the_tokens_are_those_of_transformers_norm_and_head(tmp_path, kind):
                 )
                 assert [token for token, _ in side] == tokens
     assert found.no_tokens == ""
+
+
+def test_long_tokens_and_names_of_classes_are_cut():
+    class Words:
+        def decode(self, ids):
+            return f"{ids[0]}" + "a\u0301" * 9_999
+
+    found = directions._token_ends(torch.arange(20.0), Words())
+    assert [len(word) for word, _ in found.positive] == [excited.WORD] * directions.SIDE
+    assert found.positive[0][0].startswith("19a")
+    found = directions._ends(torch.tensor([1.0, -1.0]), ("b" * 9_999, "c" * 9_999))
+    assert len(found.positive[0][0]) == len(found.negative[0][0]) == names.MOST
+    words = tuple(f"{i}." + "a" * 9_999 for i in range(20))
+    row = excited._excited(1.0, 2, 0, LookedAt(3, None, words, "l" * 9_999))
+    assert row.token.startswith("2.a")
+    assert len(row.token) == excited.WORD
+    assert row.before.count(".") == 2
+    assert row.after.count(".") == excited.AROUND
+    assert len(row.after) == excited.AROUND * excited.WORD
+    assert len(row.label) == names.MOST
+    whole = excited._excited(1.0, 9, 0, LookedAt(3, None, tuple(map(str, range(20)))))
+    assert (whole.before, whole.token, whole.after) == ("345678", "9", "101112131415")
+    assert excited._excited(1.0, 0, 0, LookedAt(3, None)).token == ""
 
 
 def tiny(kind):

@@ -107,12 +107,22 @@ def test_other_kinds_are_not_alike():
 @pytest.mark.parametrize(
     ("text", "found"),
     [("ATTN", 3), ("h.1.", 2), ("h.*.q", 3), ("h*norm", 2), ("x", 0), ("", 7), (" head ", 1),
-     ("h.1*q", 2), ("(", 0)],
+     ("h.1*q", 2), ("(", 0), ("*", 7), ("q*h", 0), ("*norm*", 2), ("h.1*1.n", 0), ("n*n", 0)],
 )  # fmt: skip
 def test_the_search(text, found):
     root = by_name(MODULES)
     assert sift(root, searched(text)) == (found > 0)
     assert len(root.leaves) == found
+
+
+def test_a_search_of_many_stars_takes_a_moment():
+    name = "a." * 490
+    wanted = searched("*a" * 40 + "*b")
+    began = thread_time()
+    assert not any(wanted(module(name)) for _ in range(1000))
+    assert searched("*a" * 490)(module(name))
+    assert not searched("*a" * 491)(module(name))
+    assert thread_time() - began < 1
 
 
 def test_sorted_below_each_row_and_back_again():
