@@ -75,13 +75,13 @@ def _written(
         return [], "ΔW is 0: there are no directions yet"
     task, model = experiment.task, experiment.model
     if len(task.classes) == layer.shape[0] and layer.name == _last_called(experiment):
-        return [_ends(u, task.classes) for u in U], ""
+        return [class_ends(u, task.classes) for u in U], ""
     stream = stream_of(experiment)
     if stream is None and not task.generates:
         return [], "u is in the layer's own outputs: only a language model's have tokens"
     head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
     if head is layer:
-        return [_token_ends(u, task.tokenizer) for u in U.float()], ""
+        return [token_ends(u, task.tokenizer) for u in U.float()], ""
     if stream is None:
         return [], "no final norm and head were found that can be called apart in this model"
     if not stream.writes(layer):
@@ -89,10 +89,10 @@ def _written(
             "this layer does not write into the residual stream: its output goes through another "
             "product, a nonlinearity or a norm first, so u names no tokens"
         )
-    return [_token_ends(row, task.tokenizer) for row in stream.logits(U)], ""
+    return [token_ends(row, task.tokenizer) for row in stream.logits(U)], ""
 
 
-def _token_ends(values: torch.Tensor, tokenizer: object) -> WrittenTokens:
+def token_ends(values: torch.Tensor, tokenizer: object) -> WrittenTokens:
     """The tokens with the largest and the smallest of `values` (vocabulary)."""
     count = min(SIDE, len(values))
     sides = []
@@ -103,7 +103,8 @@ def _token_ends(values: torch.Tensor, tokenizer: object) -> WrittenTokens:
     return WrittenTokens(*sides)
 
 
-def _ends(values: torch.Tensor, classes: tuple[str, ...]) -> WrittenTokens:
+def class_ends(values: torch.Tensor, classes: tuple[str, ...]) -> WrittenTokens:
+    """The classes that `values` speak for, and those against which."""
     order = torch.argsort(values, descending=True).tolist()
     pairs = [(brief(classes[i]), float(values[i])) for i in order]
     up = tuple(pair for pair in pairs if pair[1] > 0)[:SIDE]

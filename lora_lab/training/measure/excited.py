@@ -56,7 +56,7 @@ def exciting(
             del kept[SHOWN:]
     if not seen:
         return [()] * len(V), 0, "no row of the data reaches this layer by itself"
-    return [tuple(_excited(*x) for x in kept) for kept in best], seen, ""
+    return [tuple(excited_row(*x) for x in kept) for kept in best], seen, ""
 
 
 def answered(layer: AdapterLayer, x: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
@@ -115,7 +115,8 @@ def _given(model: nn.Module, layer: AdapterLayer, row: LookedAt) -> torch.Tensor
     return seen[0] if seen else None
 
 
-def _excited(value: float, place: int, _: int, row: LookedAt) -> Excited:
+def excited_row(value: float, place: int, _: int, row: LookedAt) -> Excited:
+    """What is shown of a row: the token at `place`, and some to its sides."""
     begin = max(0, place - AROUND)
     words = [brief(word, WORD) for word in row.words[begin : place + 1 + AROUND]]
     at = place - begin

@@ -85,22 +85,22 @@ def test_long_tokens_and_names_of_classes_are_cut():
         def decode(self, ids):
             return f"{ids[0]}" + "a\u0301" * 9_999
 
-    found = directions._token_ends(torch.arange(20.0), Words())
+    found = directions.token_ends(torch.arange(20.0), Words())
     assert [len(word) for word, _ in found.positive] == [excited.WORD] * directions.SIDE
     assert found.positive[0][0].startswith("19a")
-    found = directions._ends(torch.tensor([1.0, -1.0]), ("b" * 9_999, "c" * 9_999))
+    found = directions.class_ends(torch.tensor([1.0, -1.0]), ("b" * 9_999, "c" * 9_999))
     assert len(found.positive[0][0]) == len(found.negative[0][0]) == names.MOST
     words = tuple(f"{i}." + "a" * 9_999 for i in range(20))
-    row = excited._excited(1.0, 2, 0, LookedAt(3, None, words, "l" * 9_999))
+    row = excited.excited_row(1.0, 2, 0, LookedAt(3, None, words, "l" * 9_999))
     assert row.token.startswith("2.a")
     assert len(row.token) == excited.WORD
     assert row.before.count(".") == 2
     assert row.after.count(".") == excited.AROUND
     assert len(row.after) == excited.AROUND * excited.WORD
     assert len(row.label) == names.MOST
-    whole = excited._excited(1.0, 9, 0, LookedAt(3, None, tuple(map(str, range(20)))))
+    whole = excited.excited_row(1.0, 9, 0, LookedAt(3, None, tuple(map(str, range(20)))))
     assert (whole.before, whole.token, whole.after) == ("345678", "9", "101112131415")
-    assert excited._excited(1.0, 0, 0, LookedAt(3, None)).token == ""
+    assert excited.excited_row(1.0, 0, 0, LookedAt(3, None)).token == ""
 
 
 def tiny(kind):
