@@ -139,7 +139,7 @@ def test_the_oldest_gives_way_and_what_is_too_large_is_not_kept(monkeypatch):
     keep("fifth", KEPT)
     assert load("fifth") is None
     monkeypatch.setattr(kept_tokens, "MOST", 2**30)
-    keep("sixth", KEPT._replace(facts={"notes": ["a" * kept_tokens.LARGEST_INDEX]}))
+    keep("sixth", Kept(KEPT.arrays, {"notes": ["a" * kept_tokens.LARGEST_INDEX]}))
     assert load("sixth") is None
     monkeypatch.setattr(kept_tokens, "MOST", 10)
     assert load("fourth"), "for what is not kept nothing gives way"
