@@ -139,7 +139,7 @@ class LayersDock(QDockWidget):
         """Stand on a freshly loaded model."""
         with QSignalBlocker(self.search):
             self.search.clear()
-        self.model.reset(loaded)
+        self.model.reset(loaded, SEARCH_FROM)
         modules = self.model.modules
         many = len(modules) >= SEARCH_FROM
         self._head.setVisible(many)

@@ -31,6 +31,7 @@ from lora_lab.ui.layers.tree import (
     Node,
     by_likeness,
     by_name,
+    has_likes,
     in_order,
     modules_of,
     rearrange,
@@ -86,12 +87,14 @@ class LayersModel(QAbstractItemModel):
 
     # -- what stands where -----------------------------------------------------------------------
 
-    def reset(self, loaded: LoadedRecord) -> None:
-        """Another model."""
+    def reset(self, loaded: LoadedRecord, many: int = 0) -> None:
+        """Another model; of so `many` modules (0: never) like ones stand in one row at first."""
         self.beginResetModel()
         self.modules = modules_of(loaded)
         self.facts.reset(loaded)
         self._search = ""
+        if many:
+            self.alike = len(self.modules) >= many and has_likes(self.modules)
         self._plant()
         self.endResetModel()
 

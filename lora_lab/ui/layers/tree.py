@@ -7,14 +7,15 @@ for thousands of rows.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise, takewhile
 from typing import Any
 
 from lora_lab.opening_records import LayerInfo, LoadedRecord
 
+DEEPEST = 32  # levels of a path, of which real ones have under 20; what is below stays together
 _NUMBER = re.compile(r"(?<![^.])\d+(?![^.])")  # a part of a path that is a number and no more
 
 
@@ -79,8 +80,10 @@ def by_name(modules: Iterable[Module]) -> Node:
 
     def at(name: str) -> Node:
         if name not in nodes:
-            above, _, label = name.rpartition(".")
-            nodes[name] = Node(name, label, at(above))
+            above = name.rpartition(".")[0]
+            if name.count(".") > DEEPEST:
+                above = ".".join(name.split(".", DEEPEST)[:DEEPEST])
+            nodes[name] = Node(name, name[len(above) + 1 if above else 0 :], at(above))
         return nodes[name]
 
     for module in modules:
@@ -178,15 +181,14 @@ def first_levels(root: Node, most: int) -> list[Node]:
 
 def _ends(paths: Sequence[str]) -> list[str]:
     """The shortest ends of paths that still tell them apart."""
-    parts = [path.split(".") for path in paths]
-    held = Counter(tuple(own[-size:]) for own in parts for size in range(1, len(own) + 1))
-    short = []
-    for own in parts:
-        size = 1
-        while size < len(own) and held[tuple(own[-size:])] > 1:
-            size += 1
-        short.append(".".join(own[-size:]))
-    return short
+    parts = [path.split(".")[::-1] for path in paths]
+    order = sorted(range(len(parts)), key=parts.__getitem__)
+    sizes = [1] * len(parts)
+    for one, other in pairwise(order):  # who shares most with a path stands beside it
+        both = zip(parts[one], parts[other], strict=False)
+        size = 1 + sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], both))
+        sizes[one], sizes[other] = max(sizes[one], size), max(sizes[other], size)
+    return [".".join(own[:size][::-1]) for own, size in zip(parts, sizes, strict=True)]
 
 
 def _numbered(name: str) -> str:

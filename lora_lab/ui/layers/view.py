@@ -122,7 +122,13 @@ class LayersView(QTreeView):
     def fit_names(self) -> None:
         """Take note how much room the names want that can be seen without opening more."""
         model = self.model()
-        rows = [n for n in model.shown() if n.parent is model.root or self._is_open(n.parent)]
+        opened = {model.root: True}  # each is asked once: it may have thousands of rows
+        rows = []
+        for node in model.shown():
+            if node.parent not in opened:
+                opened[node.parent] = self._is_open(node.parent)
+            if opened[node.parent]:
+                rows.append(node)
         longest = max((model.facts.fact(n, NAME).text for n in rows), key=len, default="")
         self._names_need = self.fontMetrics().horizontalAdvance(longest) + 48
         self.give_way()

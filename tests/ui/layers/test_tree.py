@@ -1,10 +1,12 @@
 """The tree of modules without a window: what stands below what, what is alike, what is found."""
 
+from itertools import permutations
 from time import thread_time
 
 import pytest
 
 from lora_lab.ui.layers.tree import (
+    DEEPEST,
     Module,
     by_likeness,
     by_name,
@@ -89,6 +91,33 @@ def test_two_thousand_modules_of_which_no_two_are_alike_are_named_at_once():
         took.append(min(tries))
     assert took[1] < 10 * took[0]  # each with each would be 16
     assert [node.short for node in root.children] == [m.name for m in modules]
+
+
+def test_paths_of_hundreds_of_words_take_a_moment():
+    modules = [module(".".join([f"x{i}", *["a"] * 400])) for i in range(1000)]
+    began = thread_time()
+    root = by_likeness(modules)
+    assert [node.short for node in root.children] == [m.name for m in modules]
+    root = by_name(modules)
+    sift(root, everything)
+    assert thread_time() - began < 3  # with a row for each word 10
+    assert [m.name for m in root.leaves] == [m.name for m in modules]
+    node = root
+    while node.shown:
+        node = node.shown[0]
+    assert node.label == ".".join(["a"] * (401 - DEEPEST))
+
+
+def test_short_names_are_those_that_no_other_ends_with():
+    parts = ("a", "b", "a.b", "b.b", "a.a.b", "c.b.b", "a", "c", "b.c.b.b")
+    for paths in permutations(parts, 5):
+        root = by_likeness([module(path, str(at)) for at, path in enumerate(paths)])
+        for at, (path, node) in enumerate(zip(paths, root.children, strict=True)):
+            words = path.split(".")
+            ends = (".".join(words[-n:]) for n in range(1, len(words) + 1))
+            others = [f".{other}" for place, other in enumerate(paths) if place != at]
+            free = [end for end in ends if not any(x.endswith(f".{end}") for x in others)]
+            assert node.short == (free[0] if free else path)
 
 
 @pytest.mark.parametrize(
