@@ -7,6 +7,7 @@ An image is a file beside the data. It stands where a part of a message's conten
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -73,7 +74,7 @@ def _chat(row: Mapping[str, Any], columns: Columns, folder: Path) -> tuple[Chat,
     """The chat of a row with a mark for each image, and their files in the order of the marks."""
     cells = {role: row.get(column) for role, column in columns.roles}
     system = as_text(cells.get("system"))
-    given, named = list(_listed(cells.get("image"))), list[str]()
+    given, named = deque(_listed(cells.get("image"))), list[str]()
     if columns.column("messages") is None:
         turns: Any = [
             {"role": "user", "content": as_text(cells["prompt"])},
@@ -91,7 +92,7 @@ def _chat(row: Mapping[str, Any], columns: Columns, folder: Path) -> tuple[Chat,
         place = next(places) if found.group() == IMAGE else ""
         if not place and not given:
             raise BadRow("there are fewer images than places for them")
-        images.append(place or given.pop(0))
+        images.append(place or given.popleft())
         return IMAGE
 
     messages = []
@@ -106,13 +107,14 @@ def _chat(row: Mapping[str, Any], columns: Columns, folder: Path) -> tuple[Chat,
     if given and images:
         raise BadRow("there are more images than places for them")
     if given:
-        images = given
+        images = list(given)
         first = next((i for i, m in enumerate(messages) if m["role"] == "user"), None)
         if first is None:
             raise BadRow("no user speaks, so there is no place for the image")
         said = messages[first].get("content") or ""
         messages[first] = {**messages[first], "content": IMAGE * len(given) + said}
-    return replace(chat, messages=tuple(messages)), tuple(_file(i, folder) for i in images)
+    files = {name: _file(name, folder) for name in dict.fromkeys(images)}
+    return replace(chat, messages=tuple(messages)), tuple(files[name] for name in images)
 
 
 def _listed(value: Any) -> Iterator[str]:

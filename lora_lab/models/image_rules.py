@@ -18,6 +18,7 @@ from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.image_cost import check_cost
 from lora_lab.models.named_classes import check_classes
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
@@ -78,6 +79,7 @@ def open_image_rules(path: str | Path) -> ImageRules:
         )
     _check_numbers(path, values, channels)
     processor = _processor(path, values)
+    check_cost(processor, path.name, LARGEST_IMAGE)
     prepare = _prepared_by(processor, channels)
     try:
         with limited(SECONDS, _Endless):

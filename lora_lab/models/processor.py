@@ -10,6 +10,7 @@ from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
+from lora_lab.models.image_cost import COUNTS_AREA, MOST_COUNTED_PIXELS, check_cost
 from lora_lab.models.image_rules import LARGEST_EDGE
 from lora_lab.models.named_classes import check_classes, check_counts
 from lora_lab.models.strict_json import read_json
@@ -20,8 +21,6 @@ from lora_lab.models.tokenizer_texts import ADDED, CONFIG, MAP, OF_PIECES, WHOLE
 FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 OF_TOKENIZERS = (CONFIG, MAP, ADDED, WHOLE, *OF_PIECES)
 SOUNDS, SOUNDS_FILE = "audio_tokenizer", "audio_tokenizer_config.json"  # name any model's loader
-LARGEST_AREA = 2**25  # of processors that count an image's pixels, and not its edges
-COUNTS_AREA = "merge_size"  # which only those have
 PACKAGE = re.compile(r"pip install ([\w-]+)")  # as transformers asks for one
 SIZES = ("size", "crop_size", "pad_size", "max_image_size", "min_pixels", "max_pixels")
 
@@ -80,6 +79,7 @@ def open_processor(path: str | Path) -> Any:
             f"{path.name} has no processor of images with text (preprocessor_config.json). "
             "Download the whole repository."
         )
+    check_cost(processor.image_processor, path.name, whole=processor)
     if not getattr(processor, "chat_template", None):
         processor.chat_template = getattr(processor.tokenizer, "chat_template", None)
     if not isinstance(processor.chat_template, str):
@@ -104,7 +104,7 @@ def _check(path: Path, values: dict[str, Any]) -> None:
             f"{path.name}: its processor asks for code of its author to be run, which is not done. "
             "Choose a model whose processor is transformers' own."
         )
-    most = LARGEST_AREA if COUNTS_AREA in values else LARGEST_EDGE
+    most = MOST_COUNTED_PIXELS if COUNTS_AREA in values else LARGEST_EDGE
     for name in SIZES:
         size = values.get(name)
         numbers = size.values() if isinstance(size, dict) else [size]
