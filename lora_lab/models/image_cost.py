@@ -16,7 +16,7 @@ from lora_lab.errors import CheckpointError
 MOST_PIXELS, MOST_COUNTED_PIXELS, MOST_TOKENS, MOST_PIECES = 2**24, 2**25, 2**17, 2**8
 LARGEST_LEAST = 2**22  # pixels to which a smaller image is scaled up
 MOST_LETTERS = 2**24  # of the text in which each token of an image is written out
-SIDES = ("size", "edge", "resolution", "pinpoint")
+SIDES = ("size", "edge", "side", "height", "width", "resolution", "pinpoint")
 UNITS = ("patch_size", "merge_size", "pooling", "divisor", "multiple", "factor")  # multiply
 CELLS = ("max_image_size", "tile_size")  # of a piece, in classes that have them
 PIECES = ("patches", "tiles", "crops", "slice")  # each as large as an image
@@ -33,28 +33,27 @@ def check_cost(images: Any, where: str, most: int = MOST_PIXELS, whole: Any = No
     numbers = [(n, v) for n, v in _numbers(values) if not _is(n, NOT_OF_SIZE)]
     units = {n: v for n, v in sorted(numbers, key=lambda pair: pair[1]) if _is(n, UNITS)}
     unit = math.prod(max(v, 1) for v in units.values()) ** 2
+    parts = [v for n, v in numbers if _is(n, PARTS)]
     counts = [v for n, v in numbers if _is(n, PIECES) and not _is(n, PARTS)]
-    pieces = max(counts, default=1)
-    size = values.get("size")
+    named, pieces = list(_areas(values)), 1.0
     if hasattr(type(images), COUNTS_AREA):
-        most = max(most, MOST_COUNTED_PIXELS)
+        size = values.get("size")
         least = size.get("shortest_edge") if isinstance(size, dict) else 0
         if _is_number(least) and least > LARGEST_LEAST:
             raise _too_much(where, least, "pixels at least")
-        areas = [v for _, v in _numbers(size)]
-        cell = max(areas, default=0)
-    else:
-        named = list(_areas(values))
-        areas = [area for _, area in named]
-        cell = max(areas, default=0)
-        if ends := [area for name, area in named if name.endswith("size")]:
-            pieces = max(pieces, max(areas) / max(min(ends), 1))
-        cell = min([area for name, area in named if name in CELLS and hasattr(type(images), name)],
-                   default=cell)  # fmt: skip
+        most, named = max(most, MOST_COUNTED_PIXELS), list(_numbers(size))
+        parts, counts = parts + counts, []
+    elif not named:
+        parts, counts = parts + counts, []
+    largest = cell = max((area for _, area in named), default=0)
+    if not hasattr(type(images), COUNTS_AREA):
+        ends = [area for name, area in named if name.endswith("size") and "min" not in name]
+        pieces = max([1, *counts, largest / max(min(ends, default=largest), 1)])
+        classes = [area for n, area in named if n in CELLS and hasattr(type(images), n)]
+        cell = min(classes, default=cell)
     if pieces > MOST_PIECES:
         raise _too_much(where, pieces, "pieces")
-    parts = max((v for n, v in numbers if _is(n, PARTS)), default=1)
-    made = max([unit * max(parts, 1), *areas, *(cell * count for count in counts)])
+    made = max([unit * max([1, *parts]), largest, *(cell * count for count in counts)])
     if made > most:
         raise _too_much(where, made, "pixels")
     if whole is not None:
@@ -88,18 +87,19 @@ def _marks(part: Any) -> Iterator[int]:
 def _areas(value: Any, name: str = "") -> Iterator[tuple[str, float]]:
     """Pixels of every size that is named."""
     if isinstance(value, dict):
-        sides = [v for n, v in value.items() if n in ("height", "width") and _is_number(v)]
+        sides = [v for n, v in value.items() if n.endswith(("height", "width")) and _is_number(v)]
         edges = [v for n, v in value.items() if "edge" in n and _is_number(v)]
         pixels = [v for n, v in value.items() if "pixels" in n and _is_number(v)]
         if sides or edges or pixels:
-            square = [math.prod(sides) if len(sides) > 1 else sides[0] ** 2] if sides else []
-            yield name, max([*square, *(e**2 for e in edges), *pixels])
+            if not _is(name, UNITS):
+                squares = [math.prod(sides)] if len(sides) == 2 else [s**2 for s in sides]
+                yield name, max([*squares, *(e**2 for e in edges), *pixels])
             return
         for key, inner in value.items():
             yield from _areas(inner, str(key))
     elif isinstance(value, list | tuple):
         if len(value) == 2 and all(map(_is_number, value)) and _is(name, SIDES):
-            yield name, math.prod(value)
+            yield from [] if _is(name, UNITS) else [(name, math.prod(value))]
         else:
             for inner in value:
                 yield from _areas(inner, name)

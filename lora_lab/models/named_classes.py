@@ -45,7 +45,8 @@ OPENED = ("_file", "_spm")  # ends of what names a file
 # the letters of a word. Others are lengths, ids or pixels, of which nothing is made beforehand.
 MOST_COUNTED = 10_000
 MAY_BE_LARGE = ("max_length", "max_len", "vocab_size", "max_position", "sampling_rate", "pixels",
-                "edge", "samples", "seed")  # fmt: skip
+                "edge", "samples", "seed", "max_patches", "num_patches", "max_image_tokens",
+                "token_limit")  # fmt: skip
 CUTTERS_OWN = ("mecab_kwargs", "sudachi_kwargs", "jumanpp_kwargs")
 
 

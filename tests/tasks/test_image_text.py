@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ from peft import PeftModel
 from PIL import Image
 
 from lora_lab.adapters.inject import switched
+from lora_lab.data import pictured_tokens
+from lora_lab.data.pictured_tokens import processed
 from lora_lab.errors import CheckpointError, ConfigError, DataError, LabError
 from lora_lab.formats.verify import export
 from lora_lab.models.inspect import describe
@@ -208,6 +211,50 @@ def test_a_row_that_is_too_long_with_its_images_is_left_out_whole(pictures, llav
     assert any(said in note for note in task.data.notes)
 
 
+def test_of_a_row_of_many_images_a_few_are_made_before_all_of_them(pictures, llava, monkeypatch):
+    given = []
+
+    def counted(processor, texts, images, how):
+        given.append(sum(map(len, images)))
+        return processed(processor, texts, images, how)
+
+    monkeypatch.setattr(pictured_tokens, "processed", counted)
+    names = [f"{n % 4}.png" for n in range(20)]
+    many = {"messages": turns("what are they?", "films"), "images": names}
+    data = write_rows(pictures, [many, ROWS[4][0]])
+    whole = ImageTextTask.open(config_of(llava, data, validation=0.0)).train.tokens
+    assert given == [8, 4, 20, 0]  # the second eight are as large as the first
+    monkeypatch.setattr(pictured_tokens, "FEW", 1000)
+    assert whole[0].ids.tolist() == ImageTextTask.open(
+        config_of(llava, data, validation=0.0)).train.tokens[0].ids.tolist()  # fmt: skip
+    monkeypatch.undo()
+    monkeypatch.setattr(pictured_tokens, "processed", counted)
+    data = write_rows(pictures, [{**many, "images": names * 1000}, *[ROWS[4][0]] * 2])
+    given.clear()
+    task = ImageTextTask.open(config_of(llava, data, validation=0.0))
+    assert any("1 row was left out: with its images" in note for note in task.data.notes)
+    assert max(given) == 8
+    monkeypatch.setattr(pictured_tokens, "MOST_BYTES", 1000)
+    with pytest.raises(DataError, match="row 1: its images take too much memory together"):
+        ImageTextTask.open(config_of(llava, data))
+
+
+def test_a_processor_that_takes_too_long_over_an_image_is_none_of_the_rows(
+    pictures, llava, monkeypatch
+):
+    from transformers import LlavaProcessor
+
+    def endless(*_, **__):
+        while True:
+            time.sleep(0)
+
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    monkeypatch.setattr(pictured_tokens, "SECONDS", 0.1)
+    monkeypatch.setattr(LlavaProcessor, "__call__", endless)
+    with pytest.raises(CheckpointError, match="far too long over its images"):
+        ImageTextTask.open(config_of(llava, data, skip_bad_rows=True))
+
+
 def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pictures, llava):
     data = write_rows(pictures, [ROWS[0][0]] * 4)
     for setting in ({"batching": "packed"}, {"keep_data": str(data)}, {"batch_tokens": 512}):
@@ -228,6 +275,11 @@ def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pic
      ({"image_processor": {"size": {"height": 10**6, "width": 10**6}}}, "1,000,000"),
      ({"image_seq_length": 10**9}, "image_seq_length is 1,000,000,000, far more"),
      ({"image_processor": {"patches": {"most": 10**9}}}, "most is 1,000,000,000, far more"),
+     ({"image_processor": {"image_processor_type": "LlavaImageProcessor",
+                           "size": {"height": 4096, "width": 4097}, "crop_size": None}},
+      "16,781,312 pixels"),
+     ({"image_processor": {"image_processor_type": "GotOcr2ImageProcessor", "min_patches": 400,
+                           "max_patches": 400, "crop_to_patches": True}}, "400 pieces"),
      ({"audio_tokenizer": {"audio_tokenizer_class": "AutoConfig",
                            "audio_tokenizer_name_or_path": "."}}, "a model of sounds")],
 )  # fmt: skip
