@@ -101,7 +101,7 @@ def test_without_rules_it_is_said_what_is_done(tmp_path):
         ({"image_processor_type": "MaskFormerImageProcessor", "size_divisor": 8192},
          "67,108,864 pixels"),
         ({"image_processor_type": "LlavaNextImageProcessor",
-          "image_grid_pinpoints": [[4096, 4096]]}, "16,777,216 pixels"),
+          "image_grid_pinpoints": [[4096, 4096]]}, "334 pieces"),
         ({**VIT, "image_std": [0, 1, 1]}, "which images"),
         ({"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 224},
           "crop_pct": 1e-4}, "crop_pct"),

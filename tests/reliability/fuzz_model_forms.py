@@ -86,6 +86,22 @@ def rules(folder: Path) -> Any:
     return found.prepare(picture) if found.prepare else picture
 
 
+def of_pictures(folder: Path) -> Any:
+    """Opened, and asked for a text with an image, as each row of the data does."""
+    import numpy as np
+
+    from lora_lab.data.pictured_tokens import processed
+    from lora_lab.errors import DataError
+    from lora_lab.models.processor import open_processor
+
+    processor = open_processor(folder)
+    picture = np.zeros((20, 30, 3), np.uint8)
+    try:
+        return processed(processor, ["the <image> sat"], [[picture]], "np")
+    except Exception as error:  # a row is left out for it
+        raise DataError(str(error)) from error
+
+
 def config(path: Path) -> Any:
     from lora_lab.models.hf_config import read_config
 
@@ -176,6 +192,15 @@ def _vit() -> Path:
 
 
 @cache
+def _llava() -> Path:
+    from tests.tasks.image_text_models import save
+
+    folder = Path(tempfile.mkdtemp()) / "model"
+    save(folder, "llava")
+    return folder
+
+
+@cache
 def whole_gguf() -> bytes:
     """A model with its tokenizer."""
     from tests.models.test_gguf_file import write
@@ -207,6 +232,7 @@ def model_forms() -> dict[str, Form]:
         "index of shards": in_folder(_shards, "model.safetensors.index.json", whole),
         "gguf model": Form("x.gguf", whole_gguf, read_gguf),
         "image rules": in_folder(_vit, "preprocessor_config.json", rules),
+        "processor": in_folder(_llava, "processor_config.json", of_pictures),
         "tokenizer": in_folder(model, "tokenizer.json", of_tokenizer),
         "tokenizer config": in_folder(model, "tokenizer_config.json", of_tokenizer, SETTINGS),
         "chat template": Form("tokenizer_config.json", lambda: templated(TEMPLATE),
