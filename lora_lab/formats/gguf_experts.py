@@ -80,7 +80,7 @@ def put_together(
     ):
         raise AdapterError(f"the factors of {shown(name)} do not multiply")
     E = len(pairs[0][0])
-    check_experts(E, others)
+    check_experts(shown(name), E, others)
     scales = [alpha / a.shape[1] if alpha else 1.0 for a, _ in pairs]
     layers = []
     for number in range(E):

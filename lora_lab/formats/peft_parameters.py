@@ -118,7 +118,7 @@ def metadata_of(stack: Stack) -> dict[str, Any]:
     return {"kind": some.kind, "ranks": ranks}
 
 
-def check_experts(count: int, others: int) -> None:
+def check_experts(where: str, count: int, others: int) -> None:
     """Raise AdapterError for more experts than any mixture has: each becomes a layer.
 
     `others` are the file's layers of other parameters. A few bytes of a file can say any number.
@@ -126,8 +126,8 @@ def check_experts(count: int, others: int) -> None:
     if count > MOST_EXPERTS or count + others > MOST_LAYERS:
         most = f"{MOST_EXPERTS:,} of a parameter and {MOST_LAYERS:,} of a file"
         raise AdapterError(
-            f"it says that it adapts {count:,} experts of one parameter beside {others:,} other "
-            f"matrices, and at most {most} are read; the file is damaged, or no adapter of a "
+            f"{where}: it is said to adapt {count:,} experts beside {others:,} other matrices, and "
+            f"at most {most} are read; the file is damaged, or no adapter of a "
             "mixture: download or save it again"
         )
 
@@ -222,10 +222,7 @@ def _experts(
             f"rank {rank}"
         )
     E, (out, width) = A.shape[0] // rank, (B.shape[0], A.shape[1])
-    try:
-        check_experts(E, others)
-    except AdapterError as error:
-        raise AdapterError(f"{where}: {error}") from None
+    check_experts(where, E, others)
     kind, ranks = KINDS[0], [rank] * E
     match told:
         case {"kind": "expert" | "expert_turned" as kind, "ranks": [*ranks]} if len(ranks) == E:

@@ -293,7 +293,12 @@ HEADS = {"blk.0.attn_q.weight": ["q", "linear", 4]}
 ODD = {
     "experts that are all zero": (EXPERTS, (2, 8, 4), (2, 4, 8), "adapts no layer"),
     "experts of rank 0": (EXPERTS, (2, 0, 4), (2, 4, 0), "it is empty"),
-    "more experts than any mixture": (EXPERTS, (5000, 1, 1), (5000, 1, 1), "5,000 experts"),
+    "more experts than any mixture": (
+        EXPERTS,
+        (5000, 1, 1),
+        (5000, 1, 1),
+        "down_proj.*5,000 experts",
+    ),
     "experts beside a matrix": (EXPERTS, (2, 8, 4), (4, 8), "do not multiply"),
     "one number": ({}, (), (), "."),
     "rows with heads": (HEADS, (8, 4), (8,), "."),

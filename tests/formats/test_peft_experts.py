@@ -235,9 +235,9 @@ def test_no_more_experts_than_any_mixture_has(count, tmp_path):
 
 def test_experts_of_all_parameters_are_counted(monkeypatch):
     monkeypatch.setattr(peft_parameters, "MOST_LAYERS", 10)
-    peft_parameters.check_experts(4, 6)
-    with pytest.raises(AdapterError, match="4 experts of one parameter beside 7 other"):
-        peft_parameters.check_experts(4, 7)
+    peft_parameters.check_experts("x", 4, 6)
+    with pytest.raises(AdapterError, match=r"x: .* 4 experts beside 7 other"):
+        peft_parameters.check_experts("x", 4, 7)
 
 
 DAMAGE = {

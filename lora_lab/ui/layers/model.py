@@ -100,6 +100,8 @@ class LayersModel(QAbstractItemModel):
 
     def arrange(self, *, alike: bool, search: str, adapted_only: bool) -> None:
         """Another way to look at the same modules."""
+        if (alike, search, adapted_only) == (self.alike, self._search, self._adapted_only):
+            return
         self.beginResetModel()
         self._search, self._adapted_only = search, adapted_only
         replant, self.alike = alike != self.alike, alike
