@@ -17,6 +17,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
+from lora_lab.runs.own_files import open_own
 from lora_lab.runs.story import Row, Story
 from lora_lab.task_info import TASKS
 from lora_lab.variants import VARIANTS, peft_flags
@@ -374,10 +375,11 @@ def _target(row: Row) -> tuple[str, str, tuple[int, int]]:
 
 
 def _begins_with(path: str, mark: str) -> bool:
+    """Of a regular file; a pipe that a stranger's run names as its data would be waited for."""
     try:
-        with open(path, encoding="utf-8-sig") as file:
+        with open(open_own(Path(path)), encoding="utf-8-sig") as file:
             return file.read(64).lstrip().startswith(mark)
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         return False
 
 

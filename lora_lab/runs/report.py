@@ -31,6 +31,7 @@ from lora_lab.variants import VARIANTS
 
 EDITS, CHECKS, TROUBLES, PARENTS = 7, 4, 2, 4  # rows of each table
 LARGEST = 2**26  # bytes of the list of exports
+FIGURES = 20  # of a task, at the top of the page
 LONGEST = 90  # characters of a sentence in a table
 
 
@@ -113,9 +114,10 @@ def _figures(story: Story, summary: RunSummary) -> str:
     shares = [row["accuracy"] for row in (*off[:1], *on[-1:]) if row["accuracy"] is not None]
     if on and off and len(shares) == 2:
         cells.append(("accuracy, off → on", f"{100 * shares[0]:.1f} → {100 * shares[1]:.1f} %"))
-    for name, after in on[-1].get("figures", ()) if on and off else ():
-        before = dict(off[0].get("figures", ())).get(name, math.nan)
-        cells.append((f"{name}, off → on", f"{_number(before)} → {_number(after)}"))
+    before = dict(off[0].get("figures", ())) if off else {}
+    for name, after in on[-1].get("figures", ())[:FIGURES] if on and off else ():
+        values = f"{_number(before.get(name, math.nan))} → {_number(after)}"
+        cells.append((f"{name}, off → on", values))
     count = story.last("CountsRecord")
     if count:
         share = 100 * count["adapter"] / max(1, story.loaded["base_parameters"])

@@ -136,8 +136,8 @@ def _balanced(row: dict[str, Any], classes: tuple[str, ...], new: tuple[str, ...
     if not sum(total) or len(correct) != len(total):
         accuracy = row.get("accuracy")
         return math.nan if accuracy is None else float(accuracy)
-    learned = [i for i, name in enumerate(classes) if name in new]
-    others = [i for i in range(len(total)) if i not in learned]
+    fresh = {i for i, name in enumerate(classes[: len(total)]) if name in set(new)}
+    learned, others = sorted(fresh), [i for i in range(len(total)) if i not in fresh]
     groups = [learned, others] if learned and others else [[i] for i in range(len(total))]
     shares = []
     for group in groups:

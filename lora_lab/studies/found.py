@@ -64,6 +64,7 @@ class Found:
         self.base = base
         self._factors: dict[tuple[Path, int], dict[str, LayerWeights]] = {}
         self._starts: dict[Path, dict[str, LayerWeights]] = {}
+        self.refused: dict[Path, str] = {}  # runs that cannot be drawn, and why
 
     def steps(self, runs: Sequence[Ended]) -> tuple[int, ...]:
         """The steps that all of them have; the last is always there."""
@@ -90,6 +91,13 @@ class Found:
             self._factors[run.path, step] = found
         return self._factors[run.path, step]
 
+    def notes(self) -> list[str]:
+        """Of runs that cannot be drawn: why, and what makes others of them."""
+        return [
+            f"{path.name} is left out of the figures: {reason} Remove it to train it anew."
+            for path, reason in self.refused.items()
+        ]
+
     def start(self, run: Ended) -> dict[str, LayerWeights]:
         """A₀ and B₀: as they were kept, else drawn again from the seed of the run."""
         if run.path not in self._starts:
@@ -103,11 +111,32 @@ class Found:
 
     def directions(self, run: Ended, layer: str, view: str, step: int) -> torch.Tensor:
         """See `analysis.similarity.directions`; raises LabError where A₀ is not known."""
-        weights = self.factors(run, step)
-        if layer not in weights:
-            raise LabError(f"{run.path.name} has no adapter on {layer}.")
         start = self.start(run).get(layer) if view == "change" else None
-        return directions(weights[layer], view, start)
+        return directions(self.of(run, step, layer), view, start)
+
+    def of(self, run: Ended, step: int, layer: str) -> LayerWeights:
+        """The factors of one layer; raises LabError where there are none that fit its W."""
+        weights = self.factors(run, step).get(layer)
+        if weights is None:
+            raise LabError(f"{run.path.name} has no adapter on {layer}.")
+        if weights.shape != self.base.weight(layer).shape:
+            raise LabError(f"{run.path.name} has an adapter of another shape on {layer}.")
+        return weights
+
+    def sound(self, runs: Sequence[Ended], step: int) -> tuple[Ended, ...]:
+        """Those whose factors at a step can be read, of every layer that the base gives them.
+
+        What is wrong with the others stands in `refused`: one damaged run hides no other.
+        """
+        found = []
+        for run in runs:
+            try:
+                for layer in self.base.targets:
+                    self.of(run, step, layer)
+                found.append(run)
+            except LabError as error:
+                self.refused[run.path] = str(error)
+        return tuple(found)
 
     def similarity(
         self, pairs: Sequence[tuple[Ended, Ended]], layer: str, view: str, step: int
@@ -120,7 +149,7 @@ class Found:
             X, Y = (self.directions(run, layer, view, step) for run in (first, second))
             n = X.shape[0]
             rows, columns = (
-                min(self.factors(run, step)[layer].rank, n, SHOWN) for run in (first, second)
+                min(self.of(run, step, layer).rank, n, SHOWN) for run in (first, second)
             )
             maps.append(similarity_of(X[:, :rows], Y[:, :columns], rows, columns))
         stacked = torch.stack(maps)
@@ -133,7 +162,7 @@ class Found:
         """Table 7 of one layer, over runs of one rank."""
         rows = []
         for run in runs:
-            weights = self.factors(run, step)[layer]
+            weights = self.of(run, step, layer)
             own = self.base.sigma(layer, min(weights.rank, *weights.shape))
             rows.append(amplified(self.base.weight(layer), weights, own))
         return Amplified(layer, step, tuple(rows), tuple(runs))

@@ -9,7 +9,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.progress import Report, silent
 from lora_lab.studies.base import StudyBase
-from lora_lab.studies.ended import Shelf
+from lora_lab.studies.ended import Ended, Shelf
 from lora_lab.studies.found import (
     Amplified,
     Found,
@@ -76,10 +76,8 @@ class Reading:
             "layers": distinct(tuple(asked.by_set.values())),
             "ranks": distinct(tuple(asked.by_rank.values())),
         }
-        higher = at_best_rate(asked, shelf, two_ranks(asked)[1])
-        any_runs = higher or next(
-            (row.loss.runs for row in reversed(rank_rows(asked, shelf)) if row.loss.runs), ()
-        )
+        higher = self._runs(two_ranks(asked)[1])
+        any_runs = higher or next(filter(None, map(self._runs, reversed(asked.ranks))), ())
         layers = self._found.layers(any_runs[0]) if any_runs else ()
         last = layers[-2:][0] if layers else ""
         return Standing(
@@ -88,14 +86,12 @@ class Reading:
             {part: shelf.missing(runs) for part, runs in wanted.items()},
             self.base.run_seconds, asked.steps, layers,
             self._found.steps(any_runs) if any_runs else (),
-            verdict(asked, shelf, self._found, last), asked.notes,
+            verdict(asked, shelf, self._found, last), (*asked.notes, *self._found.notes()),
         )  # fmt: skip
 
     def pairs(self, kind: str) -> Pairs:
         """Of runs: "ranks" and "same seed" have two ranks, "seeds" the higher one."""
-        lower, higher = (
-            at_best_rate(self.plan, self._shelf, rank) for rank in two_ranks(self.plan)
-        )
+        lower, higher = map(self._runs, two_ranks(self.plan))
         return between_seeds(higher) if kind == "seeds" else PAIRED[kind](lower, higher)
 
     def maps(self, kind: str, layer: str, view: str, step: int) -> Maps:
@@ -118,13 +114,17 @@ class Reading:
         rows = []
         for layer in self._layers():
             for rank in self.plan.ranks:
-                runs = at_best_rate(self.plan, self._shelf, rank)
-                if runs:
+                if runs := self._runs(rank):
                     rows.append((rank, self._found.amplification(runs, layer, step)))
         return tuple(rows)
 
     def _layers(self) -> tuple[str, ...]:
         for rank in reversed(self.plan.ranks):
-            if runs := at_best_rate(self.plan, self._shelf, rank):
+            if runs := self._runs(rank):
                 return self._found.layers(runs[0])
         return ()
+
+    def _runs(self, rank: int) -> tuple[Ended, ...]:
+        """Ended runs of a rank at its best rate that can be drawn."""
+        runs = at_best_rate(self.plan, self._shelf, rank)
+        return self._found.sound(runs, self.plan.steps)

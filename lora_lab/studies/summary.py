@@ -51,7 +51,8 @@ def two_ranks(plan: Plan) -> tuple[int, int]:
 def summary(plan: Plan, shelf: Shelf, found: Found) -> dict[str, Any]:
     """All tables and figures of the runs that have ended; None for what cannot be said yet."""
     low, high = two_ranks(plan)
-    lower, higher = (at_best_rate(plan, shelf, rank) for rank in (low, high))
+    of_rank = {r: found.sound(at_best_rate(plan, shelf, r), plan.steps) for r in plan.ranks}
+    lower, higher = of_rank[low], of_rank[high]
     layers = found.layers(higher[0]) if higher else ()
     result: dict[str, Any] = {
         "ranks": list(plan.ranks), "seeds": list(plan.seeds), "rates": list(plan.rates),
@@ -74,8 +75,9 @@ def summary(plan: Plan, shelf: Shelf, found: Found) -> dict[str, Any]:
                 }
         result["table7"][layer] = {
             str(rank): _amplified(found.amplification(runs, layer, plan.steps))
-            for rank in plan.ranks if (runs := at_best_rate(plan, shelf, rank))
+            for rank, runs in of_rank.items() if runs
         }  # fmt: skip
+    result["notes"] += found.notes()
     return result
 
 
@@ -93,7 +95,7 @@ def verdict(plan: Plan, shelf: Shelf, found: Found, layer: str) -> Verdict:
     best, enough = _enough(finite)
     top = finite[-1]
     shared: Shared | None = None
-    if pairs := between_seeds(top.loss.runs):
+    if pairs := between_seeds(found.sound(top.loss.runs, plan.steps)):
         with suppress(LabError):  # what was kept of them is not there any more
             first, _, chance = found.similarity(pairs, layer, "right", plan.steps).at(1)
             shared = Shared(layer, top.rank, first, chance)

@@ -103,7 +103,7 @@ class Group:
             else:
                 dist.init_process_group("gloo", timeout=MEETING)
             self._talk = dist.new_group(backend="gloo", timeout=PATIENCE)
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, TypeError, OverflowError) as error:
             raise LabError(
                 f"The {place.processes} processes of this run did not meet: {_line(error)}. Look "
                 "at the address and the port that torchrun was given."
