@@ -128,6 +128,11 @@ class StudyBase:
         records.close()
         return opened + validated + SAVING, each
 
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Those that a run of this base has an adapter on."""
+        return tuple(layer.name for layer in self.experiment.lora_layers)
+
     def weight(self, name: str) -> torch.Tensor:
         """W (out × in) of a layer in float64 on the CPU."""
         return self.experiment.layers[name].matrix.detach().cpu().double()

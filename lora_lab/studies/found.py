@@ -131,7 +131,7 @@ class Found:
         found = []
         for run in runs:
             try:
-                for layer in self.base.targets:
+                for layer in self.base.layers:
                     self.of(run, step, layer)
                 found.append(run)
             except LabError as error:

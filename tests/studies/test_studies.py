@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.errors import ConfigError, LabError
@@ -241,6 +242,48 @@ def test_the_summary_is_plain_and_open_where_nothing_was_trained(digits, small):
     empty.look()
     assert summary(asked, empty, Found(digits))["table7"] == {}
     assert verdict(asked, empty, Found(digits), "fc1").measured == 0
+
+
+def without(name):
+    def change(state):
+        return {key: value for key, value in state.items() if f".{name}." not in key}
+
+    return change
+
+
+SPOILED = {
+    "gone": None,
+    "NaN": lambda state: {key: torch.full_like(value, math.nan) for key, value in state.items()},
+    "another shape": lambda state: {
+        key: torch.ones(value.shape[0], 7) if key.endswith("fc2.lora_A.weight") else value
+        for key, value in state.items()
+    },
+    "a layer less": without("fc3"),
+}
+
+
+@pytest.mark.parametrize("spoiled", SPOILED)
+def test_a_run_whose_factors_are_spoiled_hides_no_other(digits, small, tmp_path, spoiled):
+    asked, shelf = small
+    shutil.copytree(shelf.of(asked.by_rank[1, 1e-2, 0]).path.parent, tmp_path / "runs")
+    again = Shelf(digits, tmp_path / "runs")
+    again.look()
+    bad = again.of(asked.by_rank[4, 1e-2, 1]).path
+    shutil.rmtree(bad / "snapshots")
+    file = bad / "adapter" / "adapter_model.safetensors"
+    change = SPOILED[spoiled]
+    state = load_file(file) if change else {}
+    file.unlink()
+    if change:
+        save_file(change(state), file)
+    found = Found(digits)
+    result = json.loads(json.dumps(summary(asked, again, found), allow_nan=False))
+    assert result["table7"]["fc1"]["4"]["n"] == 1
+    assert result["table7"]["fc1"]["1"]["n"] == 2
+    assert result["between_ranks"]["layers"]["fc1"]["left"]["pairs"] == 1
+    (said,) = [note for note in result["notes"] if note.startswith(bad.name)]
+    assert "left out of the figures" in said
+    assert verdict(asked, again, Found(digits), "fc1").shared is None
 
 
 def test_each_run_is_trained_once(digits):
