@@ -48,6 +48,7 @@ def door(kind: type[LabError]) -> Callable[[Reader], Reader]:
 
 def _name(arguments: tuple[Any, ...], more: dict[str, Any]) -> str:
     file = arguments[0] if arguments else next(iter(more.values()), "")
+    file = getattr(file, "path", file)
     return (Path(file).name or str(file)) if isinstance(file, str | Path) else "The file"
 
 

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import torch
 
+from lora_lab.door import door
 from lora_lab.errors import CheckpointError
 from lora_lab.formats.components import PIPELINE, named
 from lora_lab.models.base import Base
 
 
+@door(CheckpointError)
 def base_layers(base: str | Path) -> dict[str, tuple[int, ...]]:
     """Module path → shape of its weight, as the base's model and its files call it.
 
@@ -25,6 +27,7 @@ def base_layers(base: str | Path) -> dict[str, tuple[int, ...]]:
     return layers
 
 
+@door(CheckpointError)
 def weight_of(base: str | Path, name: str) -> torch.Tensor:
     """The weight of the layer that `base_layers` names so. Raises CheckpointError without one."""
     found = Base(Path(base))

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from lora_lab.adapters.weights import AdapterWeights, LayerWeights
+from lora_lab.door import door
 from lora_lab.errors import AdapterError
 from lora_lab.models.base import Base
 from lora_lab.progress import Report, silent
@@ -43,6 +44,7 @@ class Extraction:
     notes: tuple[str, ...]
 
 
+@door(AdapterError)
 def extract(base: Path, tuned: Path, rank: int, *, report: Report = silent) -> Extraction:
     """Fit every weight matrix that both have and that differs, under the names of the modules.
 

@@ -69,6 +69,7 @@ def opened(source: Source, base: str = "") -> AdapterWeights:
     return settled(weights, source.base)
 
 
+@door(AdapterError)
 def card_of(source: Source, report: Report = silent) -> AdapterCard:
     """Open an adapter and measure every layer; raises LabError."""
     from lora_lab.formats.recognise import TITLES
@@ -157,6 +158,7 @@ def save_extract(
     return deliver(extraction.weights, delivery, report, words)
 
 
+@door(AdapterError)
 def compare_files(first: Source, second: Source, report: Report = silent) -> Any:
     """The comparison of two adapters; raises LabError."""
     from lora_lab.workshop.compare import compare

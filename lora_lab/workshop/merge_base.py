@@ -94,7 +94,8 @@ def merging(
 
     check_exportable(weights)
     check_target(base, target, overwrite)
-    merge = planned(weights, Base(base), untie, original)
+    with reading(base.name, CheckpointError):
+        merge = planned(weights, Base(base), untie, original)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with temporary_folder(target) as folder:
