@@ -21,7 +21,8 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.analysis.merge_loss import merge_loss, repacked_loss
 from lora_lab.atomic import replace_file, replace_folder, temporary_folder
 from lora_lab.blocks.forms import FORMS, dense, fits, packed
-from lora_lab.errors import AdapterError, ExportError
+from lora_lab.door import reading
+from lora_lab.errors import AdapterError, CheckpointError, ExportError
 from lora_lab.models.base import Base
 from lora_lab.models.key_map import Source, restored
 from lora_lab.progress import Report, silent, to_end
