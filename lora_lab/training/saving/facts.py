@@ -39,6 +39,7 @@ AHEAD = 1_000_000  # batches that were drawn and made no step, as where one was 
 FASTEST = 1e-5  # seconds of a step: none is as fast, and a place in the course is counted up to
 Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
 Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+VALUES = 500  # of one layer, at most: of what cannot be, pydantic says 2 kB for each
 SQUARES = ("exp_avg_sq", "exp_avg_sq_scales")
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WIDE = (torch.float32, torch.float64)  # of factors; a branch may change from one to the other
@@ -118,6 +119,8 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     stored = facts.get("layers")
     if not isinstance(stored, dict) or list(stored) != list(experiment.layers):
         raise LabError("The checkpoint has other layers than the run's settings make.")
+    if _values(facts) > VALUES * (len(stored) + 50):
+        raise _wrong("it holds more than is known of so many layers")
     try:
         read = checked(Facts, facts)
         hyper = checked(Hyperparameters, read.hyper, "hyper")
@@ -389,3 +392,14 @@ def _held(
     if any(row.get(key) is not None for key in ("magnitude", "bias") if key not in shapes):
         raise _wrong(f"its best adapter has other tensors for {name}")
     return {_fits(tensors, f"best|{name}|{label}", shape) for label, shape in shapes.items()}
+
+
+def _values(table: Any) -> int:
+    """How many values a table of JSON has, those within others as well."""
+    count, within = 0, [table]
+    while within:
+        value = within.pop()
+        count += 1
+        if isinstance(value, dict | list):
+            within += value.values() if isinstance(value, dict) else value
+    return count
