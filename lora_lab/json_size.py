@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 MOST_LISTS = 2**19  # and tables, 100 MB of them: a model of 70,000 matrices is told in 400,000
 MOST_VALUES = 2**21  # in them; of such a model 1.5 million
 
@@ -28,3 +30,14 @@ def lists_in(text: bytes | str) -> int:
 
 def _count(text: bytes | str, mark: str) -> int:
     return text.count(mark) if isinstance(text, str) else text.count(mark.encode())
+
+
+def values_in(table: Any) -> int:
+    """How many values a table of JSON has, those within others as well."""
+    count, within = 0, [table]
+    while within:
+        value = within.pop()
+        count += 1
+        if isinstance(value, dict | list):
+            within += value.values() if isinstance(value, dict) else value
+    return count

@@ -4426,6 +4426,10 @@ zustand</translation>
         <translation>Die ersten Schritte gleichen sich</translation>
     </message>
     <message>
+        <source>The first {:,} are opened. Drop the others after them.</source>
+        <translation>Die ersten {:,} werden geöffnet. Die anderen bitte danach ablegen.</translation>
+    </message>
+    <message>
         <source>The head answers, with Ray {} and this version of the lab.</source>
         <translation>Der Head antwortet, mit Ray {} und dieser Version des Labs.</translation>
     </message>

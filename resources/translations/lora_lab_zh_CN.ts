@@ -4426,6 +4426,10 @@ state</source>
         <translation>最初几步相同</translation>
     </message>
     <message>
+        <source>The first {:,} are opened. Drop the others after them.</source>
+        <translation>将打开前 {:,} 个。其余的请稍后再拖放。</translation>
+    </message>
+    <message>
         <source>The head answers, with Ray {} and this version of the lab.</source>
         <translation>头节点有应答，Ray {}，实验室版本相同。</translation>
     </message>

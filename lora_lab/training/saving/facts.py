@@ -21,6 +21,7 @@ from lora_lab.adapters.weights import LayerWeights, WholeLayer
 from lora_lab.config import checked
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.json_size import values_in
 from lora_lab.names import shown
 from lora_lab.training.adam8bit import BLOCK
 from lora_lab.training.experiment import Experiment
@@ -119,7 +120,7 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     stored = facts.get("layers")
     if not isinstance(stored, dict) or list(stored) != list(experiment.layers):
         raise LabError("The checkpoint has other layers than the run's settings make.")
-    if _values(facts) > VALUES * (len(stored) + 50):
+    if values_in(facts) > VALUES * (len(stored) + 50):
         raise _wrong("it holds more than is known of so many layers")
     try:
         read = checked(Facts, facts)
@@ -392,14 +393,3 @@ def _held(
     if any(row.get(key) is not None for key in ("magnitude", "bias") if key not in shapes):
         raise _wrong(f"its best adapter has other tensors for {name}")
     return {_fits(tensors, f"best|{name}|{label}", shape) for label, shape in shapes.items()}
-
-
-def _values(table: Any) -> int:
-    """How many values a table of JSON has, those within others as well."""
-    count, within = 0, [table]
-    while within:
-        value = within.pop()
-        count += 1
-        if isinstance(value, dict | list):
-            within += value.values() if isinstance(value, dict) else value
-    return count
