@@ -17,6 +17,7 @@ from typing import Any, TypeVar, cast
 from lora_lab.errors import LabError, system_reason
 from lora_lab.names import MOST, legible
 
+SHORT = ("out of memory", "can't allocate memory", "cannot allocate memory")
 Reader = TypeVar("Reader", bound=Callable[..., Any])
 
 
@@ -66,12 +67,26 @@ def reading(name: str, kind: type[LabError]) -> Iterator[None]:
         if not name:
             raise
         name = legible(name)[:MOST]
-        if isinstance(error, MemoryError):
-            raise kind(f"{name}: does not fit into memory.") from error
+        if is_out_of_memory(error):
+            raise kind(
+                f"{name}: does not fit into memory ({first_line(error)}). Close what else takes of "
+                "it, or take a smaller one or another device."
+            ) from error
         if isinstance(error, OSError):
             raise kind(f"{name}: cannot be read ({system_reason(error)}).") from error
         raise kind(
-            f"{name}: cannot be read. Something in it is as in no such file that is known here "
-            f"({type(error).__name__}: {legible(str(error))[:MOST] or 'no more is said'}): it is "
-            "damaged or was made by hand. If other programs read it, report it with the details."
+            f"{name}: cannot be read ({type(error).__name__}: {first_line(error)}). It may be "
+            "damaged, made by hand, or of a kind that is not known here. If other programs read "
+            "it, report it with the details."
         ) from error
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether memory was short: CUDA has an exception for it, others only words."""
+    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    return named or any(word in str(error).lower() for word in SHORT)
+
+
+def first_line(error: BaseException) -> str:
+    lines = legible(str(error)).splitlines()
+    return lines[0][:MOST] if lines else "no more is said"

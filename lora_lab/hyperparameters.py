@@ -58,11 +58,11 @@ class Hyperparameters(Frozen):
         "Norm that all gradients together are clipped to from here on; 0: no clipping. None: as "
         "the run began.",
         short="max norm"), ge=0, le=1e9)
-    layer_ranks: tuple[tuple[str, int], ...] = declared((), max_length=20_000, setting=Setting(
+    layer_ranks: tuple[tuple[str, int], ...] = declared((), max_length=100_000, setting=Setting(
         "Per-layer ranks", "Layers, by module path, with another rank than the default one. "
         "The scaling s stays common.",
         short="rank", group="Adapter", flags=("--layer-rank",), metavar="NAME=R", example="fc1=4"))
-    frozen_layers: tuple[str, ...] = declared((), max_length=20_000, setting=Setting(
+    frozen_layers: tuple[str, ...] = declared((), max_length=100_000, setting=Setting(
         "Frozen layers", "Layers, by module path, whose ΔW is trained no further. They keep "
         "their rank when the default one changes.",
         short="frozen", group="Adapter", flags=("--freeze",), metavar="NAME"))

@@ -1,5 +1,7 @@
 """What nobody foresaw in a stranger's file is one `LabError` that names the file."""
 
+from importlib import import_module
+
 import pytest
 
 from lora_lab.door import door, reading
@@ -17,6 +19,10 @@ def giving(path, error):
 
 WORDS = [
     (IndexError("list index out of range"), r"x\.pt: cannot be read.*IndexError: list index"),
+    (
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        "does not fit into memory .*can't allocate.*smaller one",
+    ),
     (RecursionError("maximum recursion depth"), "RecursionError"),
     (ZeroDivisionError(), "ZeroDivisionError: no more is said"),
     (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "invalid start byte"),
@@ -47,6 +53,27 @@ def test_a_generator_gives_what_it_gave(tmp_path):
     assert next(read) == 1
     with pytest.raises(CheckpointError, match="late"):
         next(read)
+
+
+DOORS = {
+    "data.rows": ["read_table"], "data.matrix": ["read_matrix"], "data.idx": ["read_images"],
+    "data.images": ["read_image_folder", "read_image"], "models.checkpoint": ["read_state"],
+    "models.inspect": ["describe", "read_tensor"], "models.hf_folder": ["open_model"],
+    "models.tokenizer_file": ["open_tokenizer"], "models.processor": ["open_processor"],
+    "models.image_rules": ["open_image_rules"], "formats.recognise": ["open_adapter"],
+    "formats.base_layers": ["base_layers", "weight_of"], "training.theta_file": ["read"],
+    "tasks.net_of_file": ["open_net"], "workshop.extract": ["extract"],
+    "workshop.files": ["opened", "card_of", "compare_files"], "runs.archive": ["unpack"],
+    "runs.listing": ["summary_of"], "runs.past": ["past_records"], "runs.recipe": ["written"],
+    "runs.metrics": ["read_metrics", "read_sound"], "runs.checkpoints": ["latest"],
+    "runs.snapshots": ["read_snapshot"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("room", DOORS)
+def test_each_reader_has_the_door(room):
+    module = import_module(f"lora_lab.{room}")
+    assert all(hasattr(getattr(module, name), "__wrapped__") for name in DOORS[room])
 
 
 def test_a_fault_of_the_lab_alone_stays_what_it_is():

@@ -149,6 +149,7 @@ class _Child:
         with suppress(queue.Empty):
             while (answer := self._answers.get(timeout=1.0)) is not None:
                 if "part" not in answer[0]:
+                    self._due = threading.Semaphore(0)  # it may have ended before it was asked to
                     return "end" in answer[0]
         return False
 

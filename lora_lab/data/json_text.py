@@ -17,8 +17,9 @@ WEIGHTS = {",": 1, "[": 2, ":": 3, "{": 4}
 WORDS = (
     2**15
 )  # of a list as Python writes it, whose reader takes 500 bytes and holds Python for each
-# What Python's repr never writes, and what may hide words from whoever counts them.
-HIDING = r"'''|\"\"\"|#|(?!b['\"])\w+['\"]"
+# What no repr of Python writes (that of 2 has u'' for texts), and what may hide words from whoever
+# counts them.
+HIDING = r"'''|\"\"\"|#|(?![bu]['\"])\w+['\"]"
 WORD = re.compile(rf"""({HIDING})|'[^']*'?|"[^"]*"?|\w+|\S""")
 
 

@@ -107,7 +107,6 @@ class Table:
         return f"{name}: row {number - before:,}"
 
 
-@door(DataError)
 def _length(value: Any) -> int:
     """About the characters of a value, or how many it holds."""
     if isinstance(value, str | bytes):
@@ -117,6 +116,7 @@ def _length(value: Any) -> int:
     return sum(map(_length, value)) + len(value) if isinstance(value, list) else 1
 
 
+@door(DataError)
 def read_table(path: str | Path, *, skip_bad: bool = False, report: Report = silent) -> Table:
     """Read `.jsonl`, `.json`, `.csv`/`.tsv`, `.parquet`, `.arrow` or plain text, packed or not.
 

@@ -32,6 +32,7 @@ from lora_lab.atomic import (
 from lora_lab.door import door
 from lora_lab.errors import LabError, system_reason
 from lora_lab.folders import remove_folder
+from lora_lab.json_size import MOST_LISTS, MOST_VALUES
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.own_files import HEADER, header_of, own_folder, plain_json, read_own
 from lora_lab.runs.saves import MANIFEST, NAME, STATE, is_save, listed, manifest_of, named, named_in
@@ -67,7 +68,7 @@ def write_checkpoint(
     """
     name = f"{'kept' if keep else 'step'}-{step:09d}"
     with own_folder(run, FOLDER) as folder:
-        if not (keep and (folder / name).exists()):  # of several edits at one step, the first's
+        if not (keep and is_save(folder / name, step)):  # of several edits at one step, the first's
             _write(folder / name, step, tensors, facts)
             # What has a later step is not of this way: a damaged one, or a stranger's.
             before = [(at, old) for at, old in named_in(folder) if at <= step]
@@ -197,7 +198,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         many = data.count(b'"data_offsets"', 8, 8 + HEADER) > MOST_TENSORS
         if many or len(header := header_of(data)) > MOST_TENSORS:  # the library takes minutes
             raise LabError(f"{path} lists more than {MOST_TENSORS:,} tensors, which no run has.")
-        facts = plain_json(header["__metadata__"]["facts"].encode())
+        facts = plain_json(
+            header["__metadata__"]["facts"].encode(), values=2 * MOST_VALUES, lists=4 * MOST_LISTS
+        )
         step, named = facts["step"], NAME.fullmatch(path.name)
         if type(step) is not int or step != manifest.step or (named and step != int(named[1])):
             raise LabError(f"{path} is of another step than its name and its manifest say.")

@@ -27,7 +27,9 @@ STEP_LINE = b'{"record":"StepRecord","step":'
 SPECTRUM_LINE = b'{"record":"SpectrumRecord"'
 LONGEST = 2**25  # bytes of a line: the spectra of the largest models have some megabytes
 MOST = 2**62  # of what a step can be in a file made by hand
-MOST_BESIDE, MOST_BYTES = 10**6, 2**29  # records that are no steps, where not all are asked for
+# Records that are no steps, and what they take in memory, where not all are asked for: a million
+# evaluations of ten classes, with their confusion matrices, are 2.4 GB of it.
+MOST_BESIDE, MOST_BYTES = 10**6, 5 * 2**29
 MOST_SPECTRA = 2**28  # bytes of spectra, where not all are asked for
 LIST = 128  # bytes that each list or table of a record counts beside its text
 # Marks of rows; the last spectrum may go when another comes.
@@ -107,7 +109,8 @@ def held_lines(
             if many or beside > MOST_BYTES:
                 raise LabError(
                     f"{path} is too long to be read whole: beside its steps it has over "
-                    f"{MOST_BESIDE:,} records, or {MOST_BYTES // 2**20} MB of them."
+                    f"{MOST_BESIDE:,} records, or so many that they take over "
+                    f"{MOST_BYTES // 2**20:,} MB of memory."
                 )
         holding.settle()
         for place in places:

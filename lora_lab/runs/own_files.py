@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lora_lab.errors import LabError, system_reason
 from lora_lab.folders import held_folder
-from lora_lab.json_size import MOST_VALUES, check_size
+from lora_lab.json_size import MOST_LISTS, MOST_VALUES, check_size
 from lora_lab.names import shown
 
 PRIVATE = 0o700  # of folders: a run quotes its data and its prompts
@@ -111,12 +111,12 @@ def read_table(path: Path, largest: int = SMALL) -> dict[str, Any]:
     return value
 
 
-def plain_json(data: bytes, values: int = MOST_VALUES) -> Any:
-    """JSON of at most so many values, without numbers that no float holds or texts that are none.
+def plain_json(data: bytes, values: int = MOST_VALUES, lists: int = MOST_LISTS) -> Any:
+    """JSON of at most so many values and lists; raises ValueError.
 
-    Raises ValueError.
+    It is without numbers that no float holds, and without texts that are none.
     """
-    check_size(data, values=values)
+    check_size(data, lists, values)
     try:
         text = data.decode()
         value = DECODER.decode(text)
@@ -132,7 +132,7 @@ def header_of(data: bytes) -> Any:
     length = int.from_bytes(data[:8], "little")
     if length > HEADER:
         raise ValueError(f"{length:,} bytes stand before its numbers, and {HEADER:,} may")
-    return plain_json(data[8 : 8 + length])
+    return plain_json(data[8 : 8 + length], values=2 * MOST_VALUES, lists=4 * MOST_LISTS)
 
 
 def well_formed(value: Any) -> Any:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import secrets
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
+from pathlib import Path
 
 from lora_lab import paths
 from lora_lab.atomic import make_folder, write_file
@@ -19,13 +21,18 @@ def own_key(purpose: str) -> bytes:
 
     Where the disk neither has nor takes them, they are this process's alone.
     """
-    path = paths.user_data() / NAME
-    secret = b""
-    with suppress(OSError):
-        secret = read_own(path, SIZE)
-    if len(secret) != SIZE:
-        secret = secrets.token_bytes(SIZE)
-        with suppress(OSError):
-            make_folder(path.parent, PRIVATE)
-            write_file(path, secret, mode=0o600)
+    secret = _secret(paths.user_data() / NAME)
     return blake2b(purpose.encode(), key=secret, digest_size=SIZE).digest()
+
+
+@lru_cache(4)
+def _secret(path: Path) -> bytes:
+    with suppress(OSError):
+        if len(secret := read_own(path, SIZE)) == SIZE:
+            return secret
+    secret = secrets.token_bytes(SIZE)
+    with suppress(OSError):
+        make_folder(path.parent, PRIVATE)
+        write_file(path, secret, mode=0o600)
+        return read_own(path, SIZE)  # another process may have written one at the same time
+    return secret

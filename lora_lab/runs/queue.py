@@ -33,7 +33,7 @@ PRUNED = "pruned"  # ended by its search, since it promised nothing
 STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED, PRUNED)
 FILE = "queue.json"
 LARGEST = 2**26  # bytes of a queue's file
-VALUES = 2**22  # in it: 20,000 runs have 2 million
+VALUES, LISTS = 2**22, 2**21  # in it: 20,000 runs have 2 million of the former
 SCHEMA = 1
 
 
@@ -192,7 +192,7 @@ def items_of(folder: Path) -> tuple[Item, ...]:
     """
     path = folder / FILE
     try:
-        stored = plain_json(read_own(path, LARGEST), VALUES)
+        stored = plain_json(read_own(path, LARGEST), VALUES, LISTS)
         schema = stored["schema"]
         if schema == SCHEMA:
             return tuple(_item(values, path) for values in stored["items"])

@@ -33,7 +33,7 @@ from lora_lab.runs.own_files import checked as door
 from lora_lab.runs.row_shape import shape_flaw
 from lora_lab.runs.space import Range, Space, chosen, of_plain, placed, plain
 from lora_lab.runs.study import Asked, ended, opened, pruner, sampler, unusable
-from lora_lab.runs.study_lines import MEASURED
+from lora_lab.runs.study_lines import MEASURED, TRIALS
 from lora_lab.variants import VARIANTS
 
 FOLDER = "searches"  # in a queue's
@@ -168,6 +168,8 @@ class Search:
         for _ in range(TRIES):
             if len(kinds) >= self.plan.trials:
                 return None
+            if len(self._trials()) >= TRIALS:  # of which most came to be no run
+                break
             if (asked := self._ask(kinds)) is None:
                 break
             trial, config, reason = asked

@@ -19,9 +19,9 @@ from lora_lab.errors import LabError
 from lora_lab.runs.own_files import Door, checked, plain_json
 
 LARGEST = 2**26  # bytes
-TRIALS = 2**12  # also those that came to be no run: a search has a thousand runs at most
+TRIALS = 2**13  # also those that came to be no run; a search of a thousand runs ends before it
 # Of one trial; for each of these lines Optuna looks at all trials, or copies all that it was told.
-MEASURED = 2**14  # validations; a search notes no more of a run
+MEASURED = 2**15  # validations; a search notes no more of a run
 NOTED = {5: 2**7, 6: 2**3, 7: MEASURED, 8: 2**3, 9: 2**6}
 Number = Annotated[int, Field(ge=0, lt=2**53)]
 Real = Annotated[float, Field(allow_inf_nan=False)]

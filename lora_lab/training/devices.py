@@ -13,9 +13,7 @@ if TYPE_CHECKING:
     import torch
 
 
-# What torch says on devices that have no exception of their own for it.
-WORDS = ("out of memory", "can't allocate memory", "cannot allocate memory")
-
+# What torch says of a device that is gone; it has no exception of its own for it.
 LOST = ("CUDA error", "CUDA driver error", "device-side assert", "hipError", "MPS backend error")
 
 
@@ -135,12 +133,3 @@ def device_bytes(device: torch.device) -> int:
     if device.type == "cuda":
         return torch.cuda.mem_get_info(device)[1]
     return psutil.virtual_memory().total
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory was short: CUDA has an exception for it, others only words."""
-    import torch
-
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    return any(word in str(error).lower() for word in WORDS)

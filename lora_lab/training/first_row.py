@@ -7,11 +7,11 @@ import math
 import torch
 from torch import nn
 
+from lora_lab.door import is_out_of_memory
 from lora_lab.errors import CheckpointError, LabError
 from lora_lab.models.architecture import first_line
 from lora_lab.tasks.base import Task
 from lora_lab.tasks.draws import drawing_apart
-from lora_lab.training.devices import is_out_of_memory
 
 
 @torch.no_grad()

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import torch
 
 from lora_lab import garbage
+from lora_lab.door import is_out_of_memory
 from lora_lab.errors import LabError
+from lora_lab.records import NewsRecord
 from lora_lab.tasks.draws import random_states, set_random_states
 from lora_lab.training.descent import gradients_of
-from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.parallel.group import Group, NoTargets, Share
 
@@ -35,23 +36,10 @@ class Gradients(NamedTuple):
 def gradients(experiment: Experiment, batch: Any, group: Group | None = None) -> Gradients:
     """Fill every trained tensor's .grad with that of the mean loss over `batch`.
 
-    Where that fails the run stands before its step, and what is saved of it is a whole one: the
-    batch is given back to the order that it came from, and what was drawn is drawn again.
-
     The processes of a `group` compute a share of it each; memory that is short in one of them is
     so in all. In float16 the loss is scaled by what the experiment has found to fit; where a
     gradient overflows, the step is made again at half of that, with the same random draws.
     """
-    drawn = random_states(experiment.device)
-    try:
-        return _gradients(experiment, batch, group)
-    except Exception:
-        set_random_states(experiment.device, drawn)
-        experiment.batches.give_back(batch)
-        raise
-
-
-def _gradients(experiment: Experiment, batch: Any, group: Group | None) -> Gradients:
     scale, device = experiment.loss_scale, experiment.device
     scale.begin_step()
     rows, halvings, sharded, passes = batch, 0, experiment.config.shard_base, 0
@@ -111,6 +99,14 @@ def unread_gradients(experiment: Experiment, batch: Any) -> torch.Tensor:
     """
     experiment.optimizer.zero_grad(set_to_none=True)
     return _accumulate(experiment, batch, True, 0, None, read=False)[0].loss
+
+
+def more_parts(experiment: Experiment) -> NewsRecord:
+    return NewsRecord(
+        experiment.step,
+        f"Step {experiment.step + 1} ran out of memory. From now on each step is computed in "
+        f"{experiment.accumulation} parts, with the same result.",
+    )
 
 
 def free(experiment: Experiment) -> None:

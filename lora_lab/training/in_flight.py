@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 import torch
 
+from lora_lab.door import is_out_of_memory
 from lora_lab.errors import Cancelled
 from lora_lab.records import StepRecord
 from lora_lab.runs.snapshots import steps_of
@@ -28,10 +29,10 @@ from lora_lab.tasks.draws import RandomStates, random_states, set_random_states
 from lora_lab.training.adam import FusedAdamW
 from lora_lab.training.controls import Controls
 from lora_lab.training.descent import descend_unread, gradients_of, norm_of, rate_of
-from lora_lab.training.devices import is_out_of_memory
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.gradients import free, unread_gradients
 from lora_lab.training.learning_check import AGAIN, FIRST
+from lora_lab.training.one_step import one_step
 
 WINDOW = {"cuda": 0.05}  # seconds between two looks, by device; elsewhere each step is looked at
 MOST = 64  # steps between two looks
@@ -115,17 +116,18 @@ class InFlight:
                     batch = experiment.batches.take(lambda: controls.stopping or controls.paused)
                 except Cancelled:
                     return
-                loss = self._loss(batch)
-                if loss is None:
-                    self._stand_at(start)
-                    return
-                held = gradients_of(optimizer)
-                experiment.loss_scale.divide(held)
-                norm = norm_of(held)
-                good = loss.isfinite() & norm.isfinite()
-                optimizer.found_inf = optimizer.found_inf.masked_fill(~good, 1.0)
-                rate = rate_of(experiment, step)
-                descend_unread(experiment, rate, norm)
+                with one_step(experiment, batch):
+                    loss = self._loss(batch)
+                    if loss is None:
+                        self._stand_at(start)
+                        return
+                    held = gradients_of(optimizer)
+                    experiment.loss_scale.divide(held)
+                    norm = norm_of(held)
+                    good = loss.isfinite() & norm.isfinite()
+                    optimizer.found_inf = optimizer.found_inf.masked_fill(~good, 1.0)
+                    rate = rate_of(experiment, step)
+                    descend_unread(experiment, rate, norm)
                 self._made.append(Made(start, rate, task.tokens(batch), loss, norm))
         finally:
             optimizer.found_inf = None

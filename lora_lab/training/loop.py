@@ -12,15 +12,16 @@ from collections.abc import Callable, Iterator
 
 from lora_lab.errors import Cancelled
 from lora_lab.progress import Report, silent
-from lora_lab.records import NewsRecord, Record, State, StepRecord
+from lora_lab.records import Record, State, StepRecord
 from lora_lab.runs.folder import RunFolder
 from lora_lab.training.controls import Controls
 from lora_lab.training.descent import descend, gradient_norm, rate_of
 from lora_lab.training.experiment import Experiment
-from lora_lab.training.gradients import gradients
+from lora_lab.training.gradients import gradients, more_parts
 from lora_lab.training.in_flight import InFlight
 from lora_lab.training.learning_check import learning_problems
 from lora_lab.training.measure.at_opening import Known
+from lora_lab.training.one_step import one_step
 from lora_lab.training.optim import Stage
 from lora_lab.training.pace import Pace
 from lora_lab.training.parallel.group import Group
@@ -86,25 +87,26 @@ def train(
             batch = experiment.batches.take(lambda: controls.stopping or controls.paused)
         except Cancelled:
             continue
-        if group is not None:
-            group.begin_step(experiment, learning_rate)
-        loss, part, halvings, failed = gradients(experiment, batch, group)
-        if halvings:
-            yield _more_parts(experiment)
-        yield from experiment.trunk.follow(folder(), experiment.step)
-        if failed:
-            yield from server.pause_too_large(failed)
-            continue
-        norm = gradient_norm(optimizer) if math.isfinite(loss) else math.nan
-        if not math.isfinite(norm):
-            yield from server.pause_not_finite(part, loss, flight.norm)
-            continue
-        flight.norm = norm
-        if copies.due(began):  # these very tensors have just given a finite loss and gradient
-            with copies:
-                server.last_good = Snapshot(experiment)
-        pace.before(began)
-        descend(experiment, learning_rate, norm)
+        with one_step(experiment, batch):
+            if group is not None:
+                group.begin_step(experiment, learning_rate)
+            loss, part, halvings, failed = gradients(experiment, batch, group)
+            if halvings:
+                yield more_parts(experiment)
+            yield from experiment.trunk.follow(folder(), experiment.step)
+            if failed:
+                yield from server.pause_too_large(failed)
+                continue
+            norm = gradient_norm(optimizer) if math.isfinite(loss) else math.nan
+            if not math.isfinite(norm):
+                yield from server.pause_not_finite(part, loss, flight.norm)
+                continue
+            flight.norm = norm
+            if copies.due(began):  # these very tensors have just given a finite loss and gradient
+                with copies:
+                    server.last_good = Snapshot(experiment)
+            pace.before(began)
+            descend(experiment, learning_rate, norm)
         if group is not None:
             group.end_step(experiment)
         experiment.step += 1
@@ -135,11 +137,3 @@ def train(
             yield from server.finish()
         yield from flight.ahead(server.state is State.RUNNING and not server.stale)
     yield from server.serve_last()
-
-
-def _more_parts(experiment: Experiment) -> NewsRecord:
-    return NewsRecord(
-        experiment.step,
-        f"Step {experiment.step + 1} ran out of memory. From now on each step is computed in "
-        f"{experiment.accumulation} parts, with the same result.",
-    )

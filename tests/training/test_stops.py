@@ -35,6 +35,7 @@ from lora_lab.training import in_flight, loop
 from lora_lab.training.adam import FusedAdamW
 from lora_lab.training.controls import Controls
 from lora_lab.training.opening import New, Resume
+from lora_lab.training.pace import Pace
 from lora_lab.training.run import run
 from lora_lab.training.saving import autosave
 from lora_lab.training.saving.autosave import Autosave
@@ -217,10 +218,10 @@ def test_how_to_go_on_is_said_where_one_can(tmp_path, monkeypatch, capsys, room)
     assert (tmp_path / "run" / "adapter").exists()
 
 
-@pytest.mark.parametrize("where", ["forward", "optimizer"])
+@pytest.mark.parametrize("where", ["forward", "norm", "before", "optimizer"])
 def test_what_fails_in_a_step_saves_no_half_of_it(tmp_path, monkeypatch, where):
-    """In the forward pass the batch and the draws of dropout are given back; in the optimizer some
-    tensors have moved, and the checkpoint before it stands."""
+    """Until a tensor moves the batch and the draws of dropout are given back; in the optimizer some
+    have moved, and the checkpoint before it stands."""
     config = changed(get_preset("digits").config, max_steps=12, eval_steps=6)
     config = changed(config, hyper=changed(config.hyper, dropout=0.3))
     whole, cut = tmp_path / "whole", tmp_path / "cut"
@@ -237,14 +238,15 @@ def test_what_fails_in_a_step_saves_no_half_of_it(tmp_path, monkeypatch, where):
 
         return broken
 
-    if where == "forward":
-        monkeypatch.setattr(DigitsTask, "loss", broken_into(DigitsTask.loss))
-    else:
-        monkeypatch.setattr(FusedAdamW, "step", broken_into(FusedAdamW.step))
+    place, name = {
+        "forward": (DigitsTask, "loss"), "norm": (loop, "gradient_norm"),
+        "before": (Pace, "before"), "optimizer": (FusedAdamW, "step"),
+    }[where]  # fmt: skip
+    monkeypatch.setattr(place, name, broken_into(getattr(place, name)))
     with pytest.raises(LabError if where == "forward" else ValueError, match="of the model's own"):
         trained(New(config, cut))
     monkeypatch.undo()
-    assert (latest(cut).step == 6) == (where == "forward")
+    assert (latest(cut).step == 6) == (where != "optimizer")
     trained(Resume.at(cut))
     assert dict(steps(cut)) == dict(steps(whole))
 
