@@ -74,6 +74,10 @@ def test_what_python_writes_is_read_as_it_was(value):
     assert literal(f" {value!r} ") == value
 
 
+def test_a_list_that_python_2_wrote_is_one():
+    assert literal("[u'Action', u\"Mother's Day\", b'x']") == ["Action", "Mother's Day", b"x"]
+
+
 @pytest.mark.parametrize(
     "text",
     ["[" + "1," * 2_000_000 + "'']", "[" + "'a'," * 20_000 + "]", "[" + "{'a':1}," * 20_000 + "]",

@@ -16,9 +16,9 @@ from lora_lab.runs import checkpoints
 from lora_lab.runs.checkpoints import FOLDER, MANIFEST, STATE, latest, listed, write_checkpoint
 
 
-def write(run, step, **facts):
+def write(run, step, keep=False, **facts):
     tensors = {"a|lora_A": torch.full((2, 3), float(step)), "n": torch.tensor(step)}
-    return write_checkpoint(run, step, tensors, {"step": step, **facts})
+    return write_checkpoint(run, step, tensors, {"step": step, **facts}, keep)
 
 
 def test_the_newest_comes_back_as_it_was(tmp_path):
@@ -45,6 +45,16 @@ DAMAGE = {
     "a list for a manifest": lambda p: (p / MANIFEST).write_text("[]"),
     "half a manifest": lambda p: (p / MANIFEST).write_text('{"step": 3, "fi'),
 }
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_one_to_go_back_to_is_written_where_only_its_name_stands(tmp_path, name):
+    found = write(tmp_path, 3, keep=True)
+    if name == "turned":  # as long as it says: what it holds is looked at when it is needed
+        return
+    DAMAGE[name](found)
+    assert write(tmp_path, 3, keep=True) == found
+    assert latest(tmp_path).step == 3
 
 
 @pytest.mark.parametrize("name", DAMAGE)

@@ -101,6 +101,7 @@ def test_the_key_is_this_persons_alone_and_without_it_keeping_goes_on(tmp_path, 
     kept = filled(tmp_path)
     assert bytes(kept.get(KEYS[1], 101)) == b"\1" * 101
     kept.close()
+    assert own_key("x") == own_key("x"), "in this process it is the same"
 
 
 def test_a_link_is_not_followed(tmp_path):
