@@ -48,9 +48,11 @@ def door(kind: type[LabError]) -> Callable[[Reader], Reader]:
 
 
 def _name(arguments: tuple[Any, ...], more: dict[str, Any]) -> str:
-    file = arguments[0] if arguments else next(iter(more.values()), "")
-    file = getattr(file, "path", file)
-    return (Path(file).name or str(file)) if isinstance(file, str | Path) else "The file"
+    """The files' names: of the first argument, and of another that is a path as well."""
+    first, *others = arguments or tuple(more.values())[:1] or ("",)
+    files = [first, *(one for one in others if isinstance(one, Path) or hasattr(one, "path"))]
+    paths = [one for one in (getattr(f, "path", f) for f in files) if isinstance(one, str | Path)]
+    return " and ".join(Path(path).name or str(path) for path in paths) or "The file"
 
 
 @contextmanager

@@ -48,6 +48,14 @@ def test_what_has_its_own_words_passes(tmp_path, error):
     assert caught.value is error
 
 
+def test_of_two_files_both_are_named(tmp_path):
+    def compared(one, other, rank):
+        raise IndexError
+
+    with pytest.raises(LabError, match=r"^a\.pt and b\.pt: cannot be read"):
+        door(LabError)(compared)(str(tmp_path / "a.pt"), tmp_path / "b.pt", 3)
+
+
 def test_a_generator_gives_what_it_gave(tmp_path):
     read = door(CheckpointError)(giving)(path=tmp_path / "x.pt", error=ValueError("late"))
     assert next(read) == 1
