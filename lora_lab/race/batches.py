@@ -33,6 +33,7 @@ class LaneBatches(BatchOrder):
     def __init__(self, common: CommonBatches) -> None:
         self._common = common
         self._own: BatchOrder | None = None
+        self._last: Any = None
         self.taken = 0
 
     def take(self, unwanted: Callable[[], bool]) -> Any:
@@ -44,7 +45,9 @@ class LaneBatches(BatchOrder):
         else:
             self._own = None
         self.taken += 1
-        return found[0]
+        self._last = found[0]
+        return self._last
 
     def stand_behind(self, count: int) -> None:
+        self._last = None
         self.taken = count
