@@ -85,7 +85,7 @@ class LayerWeights:
                 f"{wanted / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free. Close other programs "
                 "or do what needs the factors alone: resize or convert it."
             )
-        return self.scaling * (self.lora_B.double() @ self.lora_A.double())
+        return (self.lora_B.double() @ self.lora_A.double()).mul_(self.scaling)
 
 
 @dataclass(frozen=True)

@@ -298,7 +298,9 @@ def checked_rank(path: Path, field: str, value: Any) -> int:
 
 def checked_alpha(path: Path, field: str, value: Any) -> float:
     if not scales(value):
-        raise AdapterError(f"{path}: {field} is {shown(value)}: alpha is a number below 1e30")
+        raise AdapterError(
+            f"{path}: {field} is {shown(value)}: alpha is a number between -1e30 and 1e30"
+        )
     return float(value)
 
 

@@ -30,7 +30,7 @@ class Endless(CheckpointError):
 
     def __init__(self) -> None:
         super().__init__(
-            "config.json: to lay the model out takes far too long, or more modules than its "
+            "the model would take far too long to lay out, or would have more modules than its "
             "weights are for. Choose another."
         )
 

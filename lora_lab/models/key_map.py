@@ -61,7 +61,10 @@ def sources_of(model: Any, keys: Iterable[str]) -> tuple[dict[str, Source], tupl
 
 
 def renamer(model: Any) -> Callable[[str], str]:
-    """What tells how a module path under the names of an earlier transformers is called now."""
+    """What tells how a module path under the names of an earlier transformers is called now.
+
+    All names share its rules, of which some remember what they saw.
+    """
     rules, state = _transforms(model), model.state_dict()
 
     def renamed(name: str) -> str:
@@ -76,9 +79,9 @@ def converted(
 ) -> dict[str, torch.Tensor]:
     """The parameters that loading makes of the file's tensors `source.keys`."""
     renamings, converters = _transforms(model)
-    work = deepcopy(source.converter)
+    work, state = deepcopy(source.converter), model.state_dict()
     for key in source.keys:
-        _, pattern = _rename(model, key, renamings, converters)
+        _, pattern = _rename(model, key, renamings, converters, state)
         work.add_tensor(source.target, key, pattern, tensors[key])
     return _realized(work, source.target, model)
 
@@ -139,9 +142,8 @@ def _transforms(model: Any) -> tuple[list[Any], list[Any]]:
 
 
 def _rename(
-    model: Any, key: str, renamings: list[Any], converters: list[Any], state: Any = None
+    model: Any, key: str, renamings: list[Any], converters: list[Any], state: Any
 ) -> tuple[str, str | None]:
     from transformers.core_model_loading import rename_source_key
 
-    state = model.state_dict() if state is None else state
     return rename_source_key(key, renamings, converters, model.base_model_prefix, state)

@@ -41,12 +41,18 @@ OWN_FILES = {
     **dict.fromkeys(("vocab", "merges", "tokenizer_object", "init_inputs", "gguf_file"), ()),
 }  # fmt: skip
 OPENED = ("_file", "_spm")  # ends of what names a file
+NOT_OPENED = "special_tokens_map_file"  # written by older versions, and read by none
 # Numbers up to which something may be made: made-up words, of which models have some hundred, and
 # the letters of a word. Others are lengths, ids or pixels, of which nothing is made beforehand.
 MOST_COUNTED = 10_000
 MAY_BE_LARGE = ("max_length", "max_len", "vocab_size", "max_position", "sampling_rate", "pixels",
                 "edge", "samples", "seed", "max_patches", "num_patches", "max_image_tokens",
-                "token_limit")  # fmt: skip
+                "token_limit", "max_video_tokens", "max_frames", "max_seq_len", "max_sequence",
+                "context_length", "n_ctx")  # fmt: skip
+LARGE_AT_END = ("_id", "_ids", "_index", "_frames")
+# Not with a word before it: of `image_seq_length` a text is made that is so long.
+LARGE_ALONE = ("seq_len", "seq_length")
+MADE = "extra_ids"  # a count, and no ids
 CUTTERS_OWN = ("mecab_kwargs", "sudachi_kwargs", "jumanpp_kwargs")
 
 
@@ -75,16 +81,17 @@ def _is_another(name: str) -> bool:
     return hasattr(transformers, name)
 
 
-def check_settings(settings: dict[str, Any], where: str) -> None:
-    """Raise CheckpointError for a tokenizer that would load or start something by its settings, or
-    make as many words as they count."""
+def check_settings(settings: dict[str, Any], where: str, folder: Path | None = None) -> None:
+    """Raise CheckpointError for a tokenizer that would load or start something by its settings,
+    but its folder's own files, or make as many words as they count."""
     for key, value in settings.items():
         if key in OWN_FILES and value and value not in OWN_FILES[key]:
             raise CheckpointError(
                 f"{where}: {key} is {shown(value)}, of which the tokenizer would be made in the "
                 f"place of the folder's own files. {TAKE_OUT}"
             )
-        if key.endswith(OPENED) and isinstance(value, str) and _is_file(value):
+        named = key.endswith(OPENED) and key != NOT_OPENED and isinstance(value, str)
+        if named and _is_file(value, folder):
             raise CheckpointError(
                 f"{where}: {key} is {shown(value)}, a file of this machine, which is not opened "
                 f"for it. {TAKE_OUT}"
@@ -106,12 +113,19 @@ def check_counts(value: Any, where: str, key: str = "") -> None:
 
 
 def _may_be_large(key: str) -> bool:
-    return key.endswith("_id") or any(part in key for part in MAY_BE_LARGE)
+    if key in LARGE_ALONE or (key.endswith(LARGE_AT_END) and not key.endswith(MADE)):
+        return True
+    return any(part in key for part in MAY_BE_LARGE)
 
 
-def _is_file(path: str) -> bool:
+def _is_file(path: str, folder: Path | None) -> bool:
+    """Whether it is a file of this machine, and not one of the folder."""
     try:
-        return Path(path).is_file()
+        if not Path(path).is_file():
+            return False
+        # Of a link the place counts: in a cache of the hub, all files are links out of the folder.
+        own = folder is not None and Path(path).parent.resolve().is_relative_to(folder.resolve())
+        return not own
     except (OSError, ValueError):
         return False
 

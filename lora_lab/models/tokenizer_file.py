@@ -89,7 +89,7 @@ def check_tokenizer(folder: Path, size: int) -> dict[str, Any]:
         for name in (MAP, CONFIG):  # the library takes any setting out of either
             settings = read_json(folder / name) if (folder / name).exists() else {}
             check_classes(settings, f"{folder.name}: {name}")
-            check_settings(settings, f"{folder.name}: {name}")
+            check_settings(settings, f"{folder.name}: {name}", folder)
             found |= settings
     if found.get("auto_map"):
         raise CheckpointError(

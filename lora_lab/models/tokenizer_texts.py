@@ -30,7 +30,7 @@ LONGEST_PIECE = 2000  # of Unigram's: the library goes down a level for each; ot
 LONGEST_SOUGHT = 20_000  # of all regular expressions: the library makes tables for their parts
 # Branches that the texts have, as a tree: 65,000 added tokens of numbered sounds have 200,000, and
 # a million of them take a second that holds Python; of pieces, each takes 200 bytes.
-MOST_ADDED, MOST_BRANCHES = 2**18, 6 * 2**20
+MOST_ADDED, MOST_BRANCHES = 2**19, 6 * 2**20
 MOST_STEPS = 2**16  # tables in the steps: the library has a kilobyte for each
 MOST_TABLES = 2**18  # of the whole file: each token that is added is one
 MOST_PARTS = 2**23  # of the whole file; the largest vocabularies have three million
@@ -41,7 +41,8 @@ TOO_LONG = "{} in it is far longer than any tokenizer has. Download it again."
 PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model", "source.spm")
 OF_PIECES = (*PIECES, "target.spm", "sentencepiece.model", "spm_char.model", "tiktoken.model")
 FIXED = {1: 8, 5: 4}  # wire type of protobuf → bytes of its numbers that are not of seven bits each
-KIND = b"\x18"  # in a piece, what it is: an added token, where it is not a usual one
+# In a piece, what it is, as one byte or more: an added token, where it is not a usual one.
+KIND, KINDS, USUAL = 3, (b"\x18", b"\x98"), 1
 
 
 def check_tokens(folder: Path) -> None:
@@ -204,16 +205,19 @@ def _texts(value: Any, keys: bool) -> Iterator[str]:
             yield from _texts(inner, keys)
 
 
-def _tokens(value: Any, place: str = "") -> Iterator[dict[str, Any]]:
+def _tokens(value: Any, place: str | tuple[str, ...] = "") -> Iterator[dict[str, Any]]:
     """What may be read as an added token: by its keys, or by where it stands."""
     if isinstance(value, list):
         for inner in value:
             yield from _tokens(inner, place)
     elif isinstance(value, dict):
-        if place in PLACES or not {"content", "__type"}.isdisjoint(value):
+        if place in PLACES or "__type" in value or ("content" in value and place != NO_TOKENS):
             yield value
         for key, inner in value.items():
-            yield from _tokens(inner, "a token" if place == "added_tokens_decoder" else key)
+            if place == NO_TOKENS or any(part in key for part in NO_TOKENS):
+                yield from _tokens(inner, NO_TOKENS)  # where the library looks for types alone
+            else:
+                yield from _tokens(inner, "a token" if place == "added_tokens_decoder" else key)
 
 
 def _check_pieces(name: str, data: bytes) -> None:
@@ -225,7 +229,7 @@ def _check_pieces(name: str, data: bytes) -> None:
     for field, at, length in _fields(data, 0, len(data)):
         if field == 1:
             longest, total = max(longest, length), total + length
-            added += length if KIND in data[at : at + length] else 0
+            added += length if _is_added(data[at : at + length]) else 0
         elif field in (3, 5):  # how texts are normalized, there and back
             for inner, begin, size in _fields(data, at, at + length):
                 if inner == 2:
@@ -234,14 +238,28 @@ def _check_pieces(name: str, data: bytes) -> None:
         raise CheckpointError(f"{name}: {TOO_LONG.format('a piece')}")
 
 
-def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The fields of bytes in a message of protobuf: which, where and how long each is."""
+def _is_added(piece: bytes) -> bool:
+    if not any(first in piece for first in KINDS):  # most pieces do not say it
+        return False
+    numbers = _fields(piece, 0, len(piece), numbers=True)
+    return any(field == KIND and value != USUAL for field, value, length in numbers if not length)
+
+
+def _fields(
+    data: bytes, at: int, end: int, numbers: bool = False
+) -> Iterator[tuple[int, int, int]]:
+    """The fields of bytes in a message of protobuf: which, where and how long each is.
+
+    With `numbers` those that are whole numbers as well, the number in the place of where, and 0.
+    """
     try:
         while at < end:
             tag, at = _number(data, at)
             kind = tag & 7
             if kind == 0:
-                _, at = _number(data, at)
+                value, at = _number(data, at)
+                if numbers:
+                    yield tag >> 3, value, 0
             elif kind in FIXED:
                 at += FIXED[kind]
             elif kind == 2:

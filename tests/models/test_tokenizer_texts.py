@@ -30,6 +30,7 @@ TOKENS = {
     "of a number": ("tokenizer_config.json", {"added_tokens_decoder": {"0": ODD}}),
     "without a text": ("tokenizer_config.json", {"added_tokens_decoder": {"0": {"\x1b[2J": 1}}}),
     "by its type": ("tokenizer_config.json", {"eos_token": {"__type": "AddedToken", **ODD}}),
+    "in a schema": ("tokenizer_config.json", {"response_schema": {"x": {"__type": 1, **ODD}}}),
     "in a list": ("tokenizer_config.json", {"extra": [{"__type": "AddedToken", "\x1b[2J": 1}]}),
     "in the old file": ("special_tokens_map.json", {"eos_token": ODD}),
     "of it by any name": ("special_tokens_map.json", {"x": {"\x1b[2J": 1}}),
@@ -87,9 +88,9 @@ def piece(text):
     return b"\x0a" + varint(len(inner)) + inner
 
 
-def kind(text):
+def kind(text, said=b"\x18\x04"):
     """One that the user defined, which becomes an added token."""
-    inner = b"\x18\x04\x0a" + varint(len(text)) + text
+    inner = said + b"\x0a" + varint(len(text)) + text
     return b"\x0a" + varint(len(inner)) + inner
 
 
@@ -224,13 +225,13 @@ TOO_MUCH = {
     "one of a kind of its own": (
         "tokenizer_config.json", {"image_token": "a" * 10**5}, "far longer than any"),
     "in the old file": ("special_tokens_map.json", {"eos_token": "a" * 10**5}, "far longer"),
-    "many tokens": ("tokenizer_config.json", numbered(3000), WORDS),
-    "many in the old file": ("special_tokens_map.json", numbered(3000), WORDS),
-    "many keys": ("added_tokens.json", {f"{i}{'ab' * 50}": i for i in range(3000)}, WORDS),
+    "many tokens": ("tokenizer_config.json", numbered(6000), WORDS),
+    "many in the old file": ("special_tokens_map.json", numbered(6000), WORDS),
+    "many keys": ("added_tokens.json", {f"{i}{'ab' * 50}": i for i in range(6000)}, WORDS),
     "many in the whole": (
         "tokenizer.json",
         {"added_tokens": [{**added("ab" * 50 + str(i))[0], "content": f"{i}{'ab' * 50}"}
-                          for i in range(3000)]}, WORDS),
+                          for i in range(6000)]}, WORDS),
     "a number": ("added_tokens.json", {"<x>": 10**9}, "has the number 1000000000, which none"),
     "a number as a key": (
         "tokenizer_config.json", {"added_tokens_decoder": {"1000000000": {"content": "x"}}},
@@ -248,7 +249,11 @@ TOO_MUCH = {
     "steps": ("tokenizer.json", {"normalizer": {"type": "Sequence", "normalizers": [
         {"type": "NFC"}] * 70_000}}, "has 70,0.. steps"),
     "tokens of SentencePiece": (
-        "tokenizer.model", b"".join(kind(b"%d" % i + b"ab" * 400) for i in range(400)),
+        "tokenizer.model", b"".join(kind(b"%d" % i + b"ab" * 400) for i in range(700)),
+        "far longer than any"),
+    "those in other bytes": (
+        "tokenizer.model",
+        b"".join(kind(b"%d" % i + b"ab" * 400, b"\x98\0\x04") for i in range(700)),
         "far longer than any"),
     "lists": ("tokenizer.json", {"x": [[]] * 100}, "values are too many"),
     "a number without end": ("tokenizer.json", b'{"x": ' + b"1" * 5000 + b"}", "not valid JSON"),
@@ -262,10 +267,13 @@ TOO_MUCH = {
     "what the class is called with": ("tokenizer_config.json", {"init_inputs": [1]}, "init_inputs"),
     "a file of this machine": (
         "tokenizer_config.json", {"merges_file": __file__}, "a file of this machine"),
+    "a file of this machine by another name": (
+        "tokenizer_config.json", {"tokenizer_file": __file__}, "a file of this machine"),
     "a dictionary in the old file": (
         "special_tokens_map.json", {"mecab_option": "-r /x"}, "could load or start something"),
     "counted words": ("tokenizer_config.json", {"extra_ids": 10**9}, "extra_ids is 1,000,000,000"),
     "counted words below": ("tokenizer_config.json", {"offset": -(10**9)}, "offset is -1,000,000,"),
+    "a text's length": ("tokenizer_config.json", {"image_seq_length": 10**9}, "is 1,000,000,000"),
     "counted in the old file": ("special_tokens_map.json", {"num_madeup_words": 10**9}, "is 1,000"),
     "counted as a fraction": ("tokenizer_config.json", {"num_madeup_words": 1e9}, "far more than"),
     "counted inside": ("tokenizer_config.json", {"sp_model_kwargs": {"x": [10**9]}}, "x is 1,000"),
@@ -290,6 +298,9 @@ def test_what_is_too_much_is_refused_with_the_reason(tmp_path, monkeypatch, name
 
 
 # What real files have, the largest of it.
+LARGE = {"max_seq_length": 131_072, "n_ctx": 32_768, "context_length": 32_768, "seq_length": 32_768,
+         "eos_token_ids": [151_645], "image_token_index": 151_655, "nb_max_frames": 30_000,
+         "max_video_tokens": 128_000, "max_frames": 10_800}  # fmt: skip
 HONEST = {
     "numbered sounds": ("added_tokens.json", {f"<|s_{i}|>": 320 + i for i in range(65_536)}),
     "what older versions write": (
@@ -299,6 +310,16 @@ HONEST = {
          "special_tokens_map_file": "/nowhere/special_tokens_map.json", "max_length": 32_768,
          "chat_template": "{# " + "long " * 20_000 + "#}", "vocab_size": 256_000}),
     "a whole table of characters": ("tokenizer.json", {"normalizer": charsmap(4)}),
+    "pieces that say to be usual": (
+        "spiece.model", b"".join(kind(b"%d" % i + b"ab" * 40, b"\x18\x01") for i in range(9000))),
+    "how an answer is made up": (
+        "tokenizer_config.json",
+        {"response_schema": {"type": "object", "properties": {
+            "role": {"const": "assistant"}, "content": {"type": "string"}}}}),
+    "lengths and numbers of tokens": ("tokenizer_config.json", LARGE),
+    "those in the old file": ("special_tokens_map.json", LARGE),
+    "a file that older versions name": (
+        "tokenizer_config.json", {"special_tokens_map_file": __file__}),
 }  # fmt: skip
 
 
@@ -306,11 +327,27 @@ HONEST = {
 def test_what_real_files_have_is_let_be(tmp_path, name):
     file, value = HONEST[name]
     save(tmp_path, "llama")
-    told(tmp_path, file, **value)
+    if isinstance(value, bytes):
+        (tmp_path / file).write_bytes(value)
+    else:
+        told(tmp_path, file, **value)
     began = processor_seconds()
     check_tokens(tmp_path)
     assert processor_seconds() - began < 0.6
     if name != "numbered sounds":  # the library itself takes long over those
+        assert open_tokenizer(tmp_path)
+
+
+def test_a_file_of_the_folder_itself_may_be_named(tmp_path, monkeypatch):
+    save(tmp_path, "llama")
+    told(tmp_path, "tokenizer_config.json", tokenizer_file=str(tmp_path / "tokenizer.json"))
+    assert open_tokenizer(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    told(tmp_path, "tokenizer_config.json", tokenizer_file="tokenizer.json")
+    assert open_tokenizer(tmp_path)
+    if os.name == "posix":  # as in a cache of the hub
+        (tmp_path / "tokenizer.json").rename(tmp_path.parent / "blob")
+        (tmp_path / "tokenizer.json").symlink_to(tmp_path.parent / "blob")
         assert open_tokenizer(tmp_path)
 
 
