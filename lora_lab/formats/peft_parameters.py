@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -180,14 +181,23 @@ def _parameters(config: PeftConfig, owner: str, levels: int) -> list[str]:
     say: it counts where no longer target does, or where there are factors for all, and not of a
     layer that `target_modules` names.
     """
-    targets = config.parameters
-    names = dict.fromkeys(target.rpartition(".")[2] for target in targets)
-    longer = frozenset(t for t in targets if "." in t)
-    surely = [n for n in names if any(part in longer for part in suffixes(f"{owner}.{n}"))]
-    bare = [n for n in names if n in targets and n not in surely]
+    by_end, words = _ends(config.parameters)
+    surely = list(dict.fromkeys(n for end in suffixes(owner) for n in by_end.get(end, ())))
+    bare = [n for n in words if n not in surely]
     if surely:
         return [*surely, *bare] if len(surely) + len(bare) == levels else surely
     return bare if levels > 1 or left_out(config.targeting, [owner]) is not None else []
+
+
+@lru_cache(maxsize=1)
+def _ends(targets: tuple[str, ...]) -> tuple[dict[str, list[str]], list[str]]:
+    """Parameters by the end of a path that a target names, and the bare words."""
+    by_end: dict[str, list[str]] = {}
+    for target in dict.fromkeys(targets):
+        end, dot, name = target.rpartition(".")
+        if dot:
+            by_end.setdefault(end, []).append(name)
+    return by_end, [target for target in dict.fromkeys(targets) if "." not in target]
 
 
 def _is_whole(config: PeftConfig, file: FactorFile, owner: str) -> bool:

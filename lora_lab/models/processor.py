@@ -14,11 +14,12 @@ from lora_lab.models.image_cost import COUNTS_AREA, MOST_COUNTED_PIXELS, check_c
 from lora_lab.models.image_rules import LARGEST_EDGE
 from lora_lab.models.named_classes import check_classes, check_counts
 from lora_lab.models.strict_json import read_json
-from lora_lab.models.tokenizer_file import check_tokenizer, open_tokenizer
+from lora_lab.models.tokenizer_file import check_code, check_tokenizer, open_tokenizer
 from lora_lab.models.tokenizer_guard import Endless, guarded, made_in_time
 from lora_lab.models.tokenizer_texts import ADDED, CONFIG, MAP, OF_PIECES, WHOLE, check_files
 
 FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
+OF_VIDEOS = "video"  # in the names of files and of parts of them
 OF_TOKENIZERS = (CONFIG, MAP, ADDED, WHOLE, *OF_PIECES)
 SOUNDS, SOUNDS_FILE = "audio_tokenizer", "audio_tokenizer_config.json"  # name any model's loader
 PACKAGE = re.compile(r"pip install ([\w-]+)")  # as transformers asks for one
@@ -39,17 +40,17 @@ def open_processor(path: str | Path) -> Any:
     for inner in path.iterdir():  # some have a second tokenizer, in a folder of its own
         if inner.is_dir() and any((inner / name).exists() for name in OF_TOKENIZERS):
             size += (own := check_files(inner))
-            check_tokenizer(inner, own)
+            check_code(inner, check_tokenizer(inner, own))
     sounds = (path / SOUNDS_FILE).exists()
     for name in FILES:
         if (path / name).exists():
             values = read_json(path / name)
             sounds = sounds or SOUNDS in values
             check_counts(values, f"{path.name}: {name}")
-            _check(path, values)
-            for part in values.values():
+            _check(path, values, OF_VIDEOS in name)
+            for key, part in values.items():
                 if isinstance(part, dict):
-                    _check(path, part)
+                    _check(path, part, OF_VIDEOS in name or OF_VIDEOS in key)
     if sounds:
         raise CheckpointError(
             f"{path.name}: its processor opens a model of sounds as well, which is not done. "
@@ -96,16 +97,18 @@ def _named(found: re.Match[str] | None) -> str:
     return found[1] if found else ""
 
 
-def _check(path: Path, values: dict[str, Any]) -> None:
-    """Code of its author, other classes, and sizes that would fill the memory."""
+def _check(path: Path, values: dict[str, Any], of_videos: bool) -> None:
+    """Code of its author, other classes, and sizes that would fill the memory: of images alone,
+    since no videos are opened."""
     check_classes(values, path.name)
     if values.get("auto_map"):
         raise CheckpointError(
             f"{path.name}: its processor asks for code of its author to be run, which is not done. "
             "Choose a model whose processor is transformers' own."
         )
-    most = MOST_COUNTED_PIXELS if COUNTS_AREA in values else LARGEST_EDGE
-    for name in SIZES:
+    for name in () if of_videos else SIZES:
+        is_area = COUNTS_AREA in values or "pixels" in name
+        most = MOST_COUNTED_PIXELS if is_area else LARGEST_EDGE
         size = values.get(name)
         numbers = size.values() if isinstance(size, dict) else [size]
         for number in numbers:

@@ -45,7 +45,8 @@ def open_tokenizer(path: str | Path) -> Any:
     else:
         read_config(path)
         size = check_files(path)
-        named = check_tokenizer(path, size).get("tokenizer_class")
+        check_code(path, settings := check_tokenizer(path, size))
+        named = settings.get("tokenizer_class")
         if not any((path / name).is_file() for name in TOKENIZERS) and not _needs_no_file(named):
             raise CheckpointError(
                 f"{path.name} has no tokenizer (tokenizer.json), so text cannot be turned into "
@@ -91,12 +92,19 @@ def check_tokenizer(folder: Path, size: int) -> dict[str, Any]:
             check_classes(settings, f"{folder.name}: {name}")
             check_settings(settings, f"{folder.name}: {name}", folder)
             found |= settings
-    if found.get("auto_map"):
+    return found
+
+
+def check_code(folder: Path, settings: dict[str, Any]) -> None:
+    """Raise CheckpointError for a tokenizer of a folder that is made by code of its author.
+
+    Not asked of what lies beside a `.gguf`, which has a tokenizer of its own.
+    """
+    if settings.get("auto_map"):
         raise CheckpointError(
             f"{folder.name}: its tokenizer asks for code of its author to be run, which is not "
             "done. Choose a model with a tokenizer.json."
         )
-    return found
 
 
 def _sentencepiece(path: Path) -> list[str]:

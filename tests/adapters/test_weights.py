@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from lora_lab.adapters.weights import LayerWeights
 from lora_lab.errors import AdapterError
@@ -16,6 +17,22 @@ def test_a_change_that_memory_does_not_hold_is_refused_before_it_is_made(monkeyp
     monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=2**25))
     with pytest.raises(AdapterError, match=r"'a': its ΔW of 2,000 × 3,000 takes 0.0 GB"):
         thin.delta_weight()
+
+
+def test_a_change_takes_the_memory_that_was_asked_for_and_no_more():
+    thin = LayerWeights("a", torch.ones(1, 300), torch.ones(200, 1), 1.0, 0.5)
+    made = set()
+
+    class Watched(TorchDispatchMode):
+        def __torch_dispatch__(self, what, types, args=(), kwargs=None):
+            out = what(*args, **kwargs or {})
+            if out.numel() == 300 * 200:
+                made.add(out.data_ptr())
+            return out
+
+    with Watched():
+        delta = thin.delta_weight()
+    assert made == {delta.data_ptr()}
 
 
 def test_thin_factors_of_millions_are_no_matrix():

@@ -47,6 +47,19 @@ def test_what_loading_splits_leads_back_to_the_file(name, tmp_path):
         assert all(torch.equal(again[key], state[key]) for key in again)
 
 
+def test_a_state_is_made_once_for_all_tensors_that_are_joined(tmp_path, monkeypatch):
+    model = saved(tmp_path, "nomic")
+    state = _file(tmp_path)
+    skeleton = own_skeleton(model.config.to_dict(), state)
+    source = next(s for s in skeleton.sources.values() if len(s.keys) > 1)
+    made, asked = type(skeleton.model).state_dict, []
+    monkeypatch.setattr(
+        type(skeleton.model), "state_dict", lambda self: asked.append(1) or made(self)
+    )
+    converted(skeleton.model, source, state)
+    assert len(asked) == 1
+
+
 class Normed(nn.Embedding):
     def forward(self, x):
         return nn.functional.normalize(super().forward(x), dim=-1)

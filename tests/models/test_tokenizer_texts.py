@@ -369,6 +369,15 @@ def test_what_lies_beside_a_gguf_is_looked_at_as_well(tmp_path):
         open_tokenizer(tmp_path / "x.gguf")
 
 
+def test_a_gguf_beside_files_that_ask_for_code_is_opened(tmp_path):
+    from tests.models.test_gguf_file import write
+    from tests.models.tiny import MODELS
+
+    write(tmp_path / "x.gguf", MODELS["llama"]())
+    told(tmp_path, "tokenizer_config.json", auto_map={"AutoTokenizer": ["x.Y", None]})
+    assert open_tokenizer(tmp_path / "x.gguf")
+
+
 def test_a_template_of_the_folder_of_templates_is_a_file_of_a_size(tmp_path):
     save(tmp_path, "llama")
     (tmp_path / "additional_chat_templates").mkdir()

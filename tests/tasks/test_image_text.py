@@ -272,6 +272,7 @@ def test_what_has_no_meaning_here_and_models_without_a_processor_are_refused(pic
     ("change", "words"),
     [({"auto_map": {"AutoProcessor": "x.Y"}}, "code of its author"),
      ({"image_processor": {"size": {"height": 10**6, "width": 10**6}}}, "1,000,000"),
+     ({"image_processor": {"min_pixels": 2**25 + 1}}, "min_pixels 33,554,433"),
      ({"image_seq_length": 10**9}, "image_seq_length is 1,000,000,000, far more"),
      ({"image_processor": {"patches": {"most": 10**9}}}, "most is 1,000,000,000, far more"),
      ({"image_processor": {"image_processor_type": "LlavaImageProcessor",
@@ -288,6 +289,20 @@ def test_a_processor_that_runs_code_or_fills_the_memory_is_refused(pictures, lla
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(CheckpointError, match=words):
         ImageTextTask.open(config_of(llava, data))
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("processor_config.json", {"max_pixels": 1_048_576, "min_pixels": 262_144}),
+     ("processor_config.json", {"video_processor": {"size": {"longest_edge": 47_040_000}}}),
+     ("video_preprocessor_config.json",
+      {"size": {"shortest_edge": 12_544, "longest_edge": 47_040_000}, "max_frames": 30_000})],
+)  # fmt: skip
+def test_areas_and_what_is_of_videos_are_let_be(pictures, llava, name, change):
+    data = write_rows(pictures, [ROWS[0][0]] * 4)
+    file = llava / name
+    file.write_text(json.dumps((json.loads(file.read_text()) if file.exists() else {}) | change))
+    ImageTextTask.open(config_of(llava, data))
 
 
 def test_a_second_tokenizer_in_a_folder_of_its_own_is_looked_at_as_well(pictures, llava):
