@@ -41,7 +41,7 @@ def open_tokenizer(path: str | Path) -> Any:
         header = header_of(check_gguf(path))
         size = path.stat().st_size
         path, beside = path.parent, {"gguf_file": path.name}
-        check_tokenizer(path, size)  # the library reads what lies beside it as well
+        settings = check_tokenizer(path, size)  # the library reads what lies beside it as well
     else:
         read_config(path)
         size = check_files(path)
@@ -71,6 +71,7 @@ def open_tokenizer(path: str | Path) -> Any:
                     f"{' and '.join(lacking)}: pip install 'lora-lab[sentencepiece]'. Or choose a "
                     "repository with a tokenizer.json."
                 ) from error
+            check_code(path, settings)
             reason = first_line(error)
             if (path / "config.json").is_file():
                 check_values(read_config(path), path.name)
@@ -98,7 +99,7 @@ def check_tokenizer(folder: Path, size: int) -> dict[str, Any]:
 def check_code(folder: Path, settings: dict[str, Any]) -> None:
     """Raise CheckpointError for a tokenizer of a folder that is made by code of its author.
 
-    Not asked of what lies beside a `.gguf`, which has a tokenizer of its own.
+    Beside a `.gguf`, which has its own, only where the library knows no class for that.
     """
     if settings.get("auto_map"):
         raise CheckpointError(

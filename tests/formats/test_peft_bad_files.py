@@ -102,6 +102,7 @@ BAD = {
     "alpha infinite": (config(lora_alpha=float("inf")), "Infinity is not a number"),
     "alpha beyond all scales": (config(lora_alpha=1e40), "lora_alpha is 1e.40: alpha is a number"),
     "a factor that is a number": (put(torch.tensor(1.0)), "is a single number"),
+    "alpha far below": (config(lora_alpha=-1e40), "-1e.40: alpha is a number between -1e30 and"),
     "alpha text": (config(lora_alpha="4"), "lora_alpha is '4'"),
     "alpha overflows": (config(lora_alpha=10**400), "a number of 401 digits"),
     "dropout": (config(lora_dropout=1.0), "lora_dropout"),

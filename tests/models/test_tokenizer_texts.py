@@ -375,6 +375,9 @@ def test_a_gguf_beside_files_that_ask_for_code_is_opened(tmp_path):
 
     write(tmp_path / "x.gguf", MODELS["llama"]())
     told(tmp_path, "tokenizer_config.json", auto_map={"AutoTokenizer": ["x.Y", None]})
+    with pytest.raises(CheckpointError, match="asks for code of its author"):
+        open_tokenizer(tmp_path / "x.gguf")  # no class is known
+    told(tmp_path, "tokenizer_config.json", tokenizer_class="LlamaTokenizer")
     assert open_tokenizer(tmp_path / "x.gguf")
 
 
