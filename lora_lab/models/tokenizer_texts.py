@@ -29,7 +29,7 @@ LONGEST_TOKEN = 10_000  # characters of an added one
 LONGEST_PIECE = 2000  # of Unigram's: the library goes down a level for each; others bear millions
 LONGEST_SOUGHT = 20_000  # of all regular expressions: the library makes tables for their parts
 # Branches that the texts have, as a tree: 65,000 added tokens of numbered sounds have 200,000, and
-# a million of them take a second that holds Python; of pieces, each takes 200 bytes.
+# half a million of them take a second that holds Python; of pieces, each takes 200 bytes.
 MOST_ADDED, MOST_BRANCHES = 2**19, 6 * 2**20
 MOST_STEPS = 2**16  # tables in the steps: the library has a kilobyte for each
 MOST_TABLES = 2**18  # of the whole file: each token that is added is one
