@@ -12,7 +12,8 @@ from pyarrow import parquet
 
 from lora_lab.apart.client import end_children, pids
 from lora_lab.data.rows import read_table
-from lora_lab.errors import Cancelled, DataError
+from lora_lab.errors import DataError
+from tests.data.cancelled import assert_can_be_cancelled
 from tests.spent import processor_seconds
 
 WORDS = pa.array(["red", "green", None, "blue", "green"])
@@ -262,16 +263,7 @@ def read_table_of_one_row(folder):
 def test_reading_can_be_cancelled(tmp_path):
     parquet.write_table(pa.table({"n": range(100_000)}), tmp_path / "rows.parquet")
     end_children()
-    calls = []
-
-    def report(what, share):
-        calls.append(share)
-        if len(calls) > 3:
-            raise Cancelled("Opening was cancelled.")
-
-    with pytest.raises(Cancelled):
-        read_table(tmp_path / "rows.parquet", report=report)
-    assert len(calls) == 4
+    assert_can_be_cancelled(tmp_path / "rows.parquet")
 
 
 def test_a_packed_text_that_is_nothing_but_one_letter_is_refused(tmp_path):

@@ -12,7 +12,8 @@ from pyarrow import parquet
 
 from lora_lab.data import json_rows, row_files, text_rows
 from lora_lab.data.rows import read_table
-from lora_lab.errors import Cancelled, DataError
+from lora_lab.errors import DataError
+from tests.data.cancelled import assert_can_be_cancelled
 from tests.spent import processor_seconds
 
 ROWS = [{"text": "a film", "label": "good"}, {"text": "ü, or\nnot", "label": "bad"}]
@@ -424,16 +425,7 @@ def test_of_long_rows_few_are_looked_at(tmp_path):
 def test_a_file_of_blank_lines_can_be_left(tmp_path, packed):
     blank = b'{"text": "a"}' + b"\n" * 2**24
     (tmp_path / "x.jsonl").write_bytes(gzip.compress(blank[: 2**23]) if packed else blank)
-    calls = []
-
-    def report(what, share):
-        calls.append(share)
-        if len(calls) > 3:
-            raise Cancelled("Opening was cancelled.")
-
-    with pytest.raises(Cancelled):
-        read_table(tmp_path / "x.jsonl", report=report)
-    assert len(calls) == 4
+    assert_can_be_cancelled(tmp_path / "x.jsonl")
 
 
 def test_text_that_begins_with_a_brace_is_text(tmp_path):
