@@ -28,6 +28,11 @@ def lists_in(text: bytes | str) -> int:
     return _count(text, "[") + _count(text, "{")
 
 
+def parts_in(text: bytes | str) -> int:
+    """How many values a text has at most: each but the whole stands behind one of these marks."""
+    return lists_in(text) + _count(text, ",")
+
+
 def _count(text: bytes | str, mark: str) -> int:
     return text.count(mark) if isinstance(text, str) else text.count(mark.encode())
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.errors import CheckpointError, LabError, system_reason
+from lora_lab.json_size import parts_in
 from lora_lab.names import shown
 
 LARGEST = 32 * 2**20  # bytes
 AGAIN = " Download it again."
 DEEPEST = 100  # levels; what follows goes down by recursion
 DIGITS = 40  # of a whole number: tokenizers say 10³⁰ for "no limit"
-PARTS = (b"[", b"{", b",")  # each of which may be a value
 MOST_PARTS = 2**22  # a header of a hundred thousand tensors has a million
 HALF = re.compile("[\ud800-\udfff]")  # of a pair that stands for one character
 
@@ -108,7 +108,7 @@ def check_parts(
 ) -> None:
     """Raise `error` for more values in `data` than `most`: an empty list takes thirty times the
     bytes that it is written in, and all of them are made in one call that holds Python."""
-    if len(data) > most and (parts := sum(map(data.count, PARTS))) > most:
+    if len(data) > most and (parts := parts_in(data)) > most:
         raise error(f"{where}: {parts:,} values are too many for it.{advice}")
 
 
