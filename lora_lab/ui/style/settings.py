@@ -82,7 +82,7 @@ def _read() -> Mapping[str, Value]:
     except (OSError, ValueError) as error:
         reason = system_reason(error)
     place = path.with_name(f"{path.name}.damaged-{secrets.token_hex(3)}")
-    words = f"The settings of the window could not be read ({reason}): it begins with none."
+    words = f"The settings of the window cannot be used ({reason}), and it opens without them."
     try:
         path.rename(place)
         words += f" Their file is kept as {place}."

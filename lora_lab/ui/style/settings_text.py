@@ -68,7 +68,7 @@ def _value(text: str, number: int) -> Value:
         return inner
     if text.endswith(")") and kind == "@ByteArray" and max(inner, default="") <= "\xff":
         return inner.encode("latin-1")
-    raise ValueError(f"line {number:,} of it is none of the lab's values: {shown(text)}")
+    raise ValueError(f"line {number:,} is nothing that the lab writes there: {shown(text)}")
 
 
 def _sign(match: re.Match[str]) -> str:

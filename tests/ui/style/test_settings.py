@@ -161,4 +161,4 @@ def test_the_window_opens_whatever_the_file_says(file, values, said):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
-    assert ("could not be read" in done.stdout) == said, done.stdout
+    assert ("cannot be used" in done.stdout) == said, done.stdout
