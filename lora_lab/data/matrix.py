@@ -141,10 +141,11 @@ def matrix_of(values: np.ndarray, title: str = "") -> Matrix:
 
 def _lines(text: str) -> Iterator[str]:
     """The rows of a text, one after the other: there may be millions of them."""
-    at = begin = 0  # of the row, and of the part of it that is searched
+    at = begin = until = 0  # of the row, of what is searched, and the end of that part
     while begin < len(text):
-        inside = _INSIDE.search(text, begin + _PART)
-        until = inside.end() if inside else len(text)
+        if begin >= until:
+            inside = _INSIDE.search(text, begin + _PART)
+            until = inside.end() if inside else len(text)
         if end := _ROW_ENDS.search(text, begin, until):
             yield text[at : end.start()]
             at = begin = end.end()
