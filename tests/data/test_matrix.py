@@ -206,6 +206,9 @@ LONG = {
     "empty cells": "," * 7_000_000,
     "empty rows": "1" + ";" * 7_000_000,
     "empty rows of brackets": "1" + "]," * 3_900_000,
+    "empty lines": "1" + "\n" * 7_000_000,
+    "empty lines of blanks": "1" + " \n" * 3_900_000 + "2",
+    "an empty line of brackets": "1" + "]" * 3_500_000 + " " * 3_500_000,
     "one number": "1" * 7_000_000,
 }
 
