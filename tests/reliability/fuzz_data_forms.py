@@ -163,7 +163,7 @@ def data_forms() -> dict[str, Form]:
                     lambda: cells),
         "tsv": Form("x.tsv", lambda: comma_separated(cells, "\t"), read_rows,
                     lambda table: comma_separated(table, "\t"), lambda: cells),
-        "plain text": Form("x.txt", lambda: plain, read_rows),
+        "plain text": Form("x.txt", lambda: plain, read_rows, megabyte=1.5),
         "chats": Form("x.jsonl", lambda: lines(CHATS), read_rows, lines, lambda: CHATS),
         "parquet": Form("x.parquet", columns(_parquet), read_rows),
         "arrow file": Form("x.arrow", columns(_arrow("file")), read_rows),
