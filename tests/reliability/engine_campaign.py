@@ -242,7 +242,7 @@ def look(run: str, home: str, told: Connection) -> None:
 
     def attach() -> None:
         began[0] = time.perf_counter()
-        assert window.flows.background.show(run)
+        window.flows.runs.open_run(run)
 
     def say() -> None:
         sessions = window.sessions

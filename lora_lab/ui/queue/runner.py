@@ -32,6 +32,7 @@ from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Item, Q
 from lora_lab.runs.searches import Searches
 from lora_lab.training.opening import New, Opening, Resume
 from lora_lab.ui.session.sessions import Sessions
+from lora_lab.ui.widgets.background import Works
 
 Open = Callable[[Opening], int]  # the id of the session, 0: nothing is opened
 
@@ -58,6 +59,8 @@ class QueueRunner(QObject):
         self._stage = False  # its base is being trained first
         self._why = ""  # it could not be opened
         self._cancelled = False  # by `abort`, while it was opened
+        self._works = Works(self)
+        self._reading = False  # how to resume it
         sessions.on(LoadedRecord, self._on_loaded)
         sessions.on(StepRecord, self._on_stepped)
         sessions.on(CountsRecord, self._on_counted)
@@ -94,6 +97,8 @@ class QueueRunner(QObject):
             return
         if self._stands:
             self._sessions.stop()
+        elif self._reading:
+            self._end(ABORTED)
         else:
             self._cancelled = True
             self._sessions.cancel_opening()
@@ -101,6 +106,7 @@ class QueueRunner(QObject):
     def close(self) -> None:
         """Write down how far the run is and let go of the queue; what waits stays in its file."""
         self.on = False
+        self._works.finish()
         if self._id:
             self._note()
             self._id = ""
@@ -128,15 +134,23 @@ class QueueRunner(QObject):
         self.changed.emit()
         if apart:
             self._follow(item)
-            return
-        try:
-            opening = Resume.at(Path(item.run)) if resumes else New(item.config)
-        except LabError as error:
-            self._end(FAILED, str(error))
+        elif resumes:  # its files may be long, and anybody's
+            self._reading = True
+            self._works.start(lambda _: Resume.at(Path(item.run)), self._open_item,
+                              self._fail, self._fail)  # fmt: skip
+        else:
+            self._open_item(New(item.config))
+
+    def _open_item(self, opening: Opening) -> None:
+        self._reading = False
+        if self._sessions.leaving:  # it waits for the next window
             return
         self._session = self._open(opening)
         if not self._session:  # the person would not have it
             self._give_back()
+
+    def _fail(self, words: str) -> None:
+        self._end(FAILED, words)
 
     def _follow(self, item: Item) -> None:
         """It trains in a process of its own already: show it, and follow it to its end."""
@@ -151,7 +165,7 @@ class QueueRunner(QObject):
     def _give_back(self, words: str = "") -> None:
         """The item waits again and the queue with it."""
         self._note(state=WAITING)
-        self._id = ""
+        self._let_go()
         self.pause()
         self.changed.emit()
         if words:
@@ -160,10 +174,17 @@ class QueueRunner(QObject):
     def _end(self, state: str, message: str = "") -> None:
         """The item is over; the next one is opened once everybody has heard of this."""
         self._note(state=state, message=message)
-        ended, self._id = self._id, ""
+        ended = self._let_go()
         self._try(lambda: self.searches.tell(ended))
         self.changed.emit()
         QTimer.singleShot(0, self, self._begin_next)
+
+    def _let_go(self) -> str:
+        """Which item it was that is opened no more."""
+        if self._reading:
+            self._works.cancel()
+        ended, self._id, self._reading = self._id, "", False
+        return ended
 
     def _try(self, work: Callable[[], Any]) -> Any:
         """What a search says; one that cannot be kept is told of, and ends no run."""
@@ -256,11 +277,12 @@ class QueueRunner(QObject):
                 self.failed.emit(str(error))
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
-        if self._id and not self._stands and isinstance(record, StateRecord):
+        begun = self._session and not self._stands
+        if self._id and begun and isinstance(record, StateRecord):
             self._why = record.message
 
     def _on_opening_failed(self) -> None:
-        if not self._id or self._stands or self._sessions.leaving:
+        if not (self._id and self._session) or self._stands or self._sessions.leaving:
             return
         if self._why:
             self._end(FAILED, self._why)

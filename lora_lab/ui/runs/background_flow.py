@@ -9,23 +9,27 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.engine.places import live_place
-from lora_lab.engine.remote import RemoteSession, attach
+from lora_lab.engine.remote import RemoteSession
 from lora_lab.engine.start import Starting, can_start
 from lora_lab.errors import LabError
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import ErrorRecord, FolderRecord, SavedRecord, State, StateRecord, StepRecord
 from lora_lab.training.commands import Save
-from lora_lab.training.opening import Opening, Resume
+from lora_lab.training.opening import Resume
 from lora_lab.ui.notices.notices import Notices
 from lora_lab.ui.session.sessions import Sessions
 from lora_lab.ui.style.figures import clock
 from lora_lab.ui.style.settings import keep, kept
+from lora_lab.ui.widgets.background import Works
+
+if TYPE_CHECKING:
+    from lora_lab.ui.session.sessions import AnySession
 
 APART, SHOWN, PROPOSED = "background/on", "background/shown", "background/proposed"
 LONG, WORTH = 600.0, 60.0  # seconds left: it is proposed; it moves by itself where that is chosen
@@ -43,8 +47,8 @@ class BackgroundFlow(QObject):
         self,
         sessions: Sessions,
         notices: Notices,
-        open: Callable[[Opening], object],
-        here: Callable[[Opening], object],
+        open: Callable[[str], object],
+        here: Callable[[Resume], AnySession],
         window: QWidget,
     ) -> None:
         """`open` opens a run as the list of runs does; `here` makes a session in this process."""
@@ -54,7 +58,8 @@ class BackgroundFlow(QObject):
         self._starting: Starting | None = None
         self._then: Callable[[], object] = lambda: None  # once it has moved
         self.held = False  # no move begins: a person is asked what becomes of the run
-        self._saving: Callable[[], None] | None = None  # what follows the save
+        self._saving: Callable[[Resume], AnySession] | None = None  # what takes over, once saved
+        self._works = Works(self)  # the reading of how it goes on there
         self._training = False  # it is to train there
         self._began: tuple[int, float] | None = None  # step and seconds when it began to train
         self._look = QTimer(self, interval=LOOK_MS)
@@ -130,7 +135,6 @@ class BackgroundFlow(QObject):
 
     def stay(self) -> None:
         """Give up a move that has begun; the run trains on where it is."""
-        self._saving = None
         self._give_up("")
 
     def move_back(self) -> None:
@@ -141,26 +145,25 @@ class BackgroundFlow(QObject):
             return
         if folder is not None and self._sessions.serving:
             self.told.emit(self.tr("Moving into the window…"))
-            self._save(lambda: self._sessions.succeed(lambda: self._here(Resume.at(folder))))
-
-    def show(self, path: str) -> bool:
-        """Show a run that trains in a process of its own; whether it does."""
-        run = Path(path)
-        if live_place(run) is None:
-            return False
-        try:
-            self._sessions.show(attach(run))
-        except LabError as error:
-            self._notices.error(str(error))
-        return True
+            self._save(self._here)
 
     def find_again(self) -> bool:
         """Show the run that was shown last, where it still trains without the window."""
         shown = kept(SHOWN)
-        return bool(shown) and self.show(shown)
+        if not shown or live_place(shown) is None:
+            return False
+        self._open(shown)
+        return True
 
     def close(self) -> None:
         """Begin no move more."""
+        self._drop()
+        self._works.finish()
+
+    def _drop(self) -> None:
+        """What was begun of a move is not needed."""
+        self._saving = None
+        self._works.cancel()
         self._look.stop()
         if self._starting is not None:
             self._starting.cancel()
@@ -177,35 +180,37 @@ class BackgroundFlow(QObject):
             return
         self._look.stop()
         if not self._sessions.serving or self._sessions.folder is None:
-            self.close()  # something else was opened meanwhile
+            self._drop()  # something else was opened meanwhile
             return
         self.told.emit(self.tr("Moving out of the window…"))
-        self._save(partial(self._hand_over, starting))
+        self._save(partial(self._there, starting))
 
-    def _save(self, then: Callable[[], None]) -> None:
+    def _save(self, heir: Callable[[Resume], AnySession]) -> None:
         """Pause and save the shown run; nothing moves that is not on the disk."""
         self._training = self._sessions.pause()
-        self._saving = then
+        self._saving = heir
         self._sessions.request(Save())
 
     def _on_saved(self) -> None:
-        then, self._saving = self._saving, None
-        if then is not None:
-            then()
+        """Read how it goes on, beside the window, while the run still stands where it is."""
+        folder = self._sessions.folder
+        if self._saving is not None and folder is not None:
+            self._works.cancel()
+            self._works.start(lambda _: Resume.at(folder), self._move, self._give_up, self._give_up)
 
-    def _hand_over(self, starting: Starting) -> None:
-        folder, training = self._sessions.folder, self._training
-        assert folder is not None
+    def _move(self, opening: Resume) -> None:
+        heir, self._saving = self._saving, None
+        if heir is None or not self._sessions.serving or self._sessions.folder != opening.path:
+            self._drop()  # something else was opened meanwhile
+        else:
+            self._sessions.succeed(partial(heir, opening))
 
-        def heir() -> RemoteSession:
-            self._starting = None
-            opening = Resume.at(folder)
-            return RemoteSession(
-                folder, config=opening.config, starting=starting, opening=opening,
-                paused=not training, notes=self.notes(),
-            )  # fmt: skip
-
-        self._sessions.succeed(heir)
+    def _there(self, starting: Starting, opening: Resume) -> RemoteSession:
+        self._starting, paused = None, not self._training
+        return RemoteSession(
+            opening.path, config=opening.config, starting=starting, opening=opening,
+            paused=paused, notes=self.notes(),
+        )  # fmt: skip
 
     def _on_loaded(self, record: LoadedRecord) -> None:
         self._began = None
@@ -253,24 +258,17 @@ class BackgroundFlow(QObject):
         lost = self._sessions.apart and shown is not None and shown.session.lost
         if record.state is State.FAILED and lost:
             folder = self._sessions.folder
-            resume = (self.tr("Resume it"), partial(self._resume, folder))
+            resume = (self.tr("Resume it"), partial(self._open, str(folder)))
             self._notices.error(record.message, actions=(resume,) if folder is not None else ())
-
-    def _resume(self, folder: Path) -> None:
-        try:
-            self._open(Resume.at(folder))
-        except LabError as error:
-            self._notices.error(str(error))
 
     def _on_failed(self, record: ErrorRecord | StateRecord) -> None:
         refused = isinstance(record, StateRecord) or record.ends(Save)
         if self._saving is not None and refused:
-            self._saving = None
             self._give_up("")  # why was said by whoever failed
 
     def _give_up(self, reason: str) -> None:
         """The run stays where it is, and trains on where it did."""
-        self.close()
+        self._drop()
         self.follow_with()
         if self._training and self._sessions.paused:
             self._sessions.toggle()
@@ -284,7 +282,7 @@ class BackgroundFlow(QObject):
         shown, folder = self._sessions.shown, self._sessions.folder
         if self._training and shown is not None and shown.ended and folder is not None:
             self._training = False
-            self.close()
+            self._drop()
             words = self.tr("The run was saved and could not be moved. It can be resumed.")
-            resume = (self.tr("Resume it"), partial(self._resume, folder))
+            resume = (self.tr("Resume it"), partial(self._open, str(folder)))
             self._notices.warning(words, actions=(resume,))

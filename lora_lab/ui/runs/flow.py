@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QDockWidget, QWidget
 
 from lora_lab import paths
 from lora_lab.engine.mirrored import MirroredRun
-from lora_lab.engine.places import live_places
-from lora_lab.engine.remote import end
+from lora_lab.engine.places import live_place, live_places
+from lora_lab.engine.remote import attach, end
 from lora_lab.errors import LabError
 from lora_lab.progress import Report
 from lora_lab.records import FolderRecord, StateRecord
@@ -25,7 +25,6 @@ from lora_lab.runs.listing import ENDED, GOING, RunSummary, is_mirror, list_runs
 from lora_lab.runs.saves import resumable
 from lora_lab.training.opening import Opening, Resume
 from lora_lab.ui.notices.notices import Notices
-from lora_lab.ui.runs.background_flow import BackgroundFlow
 from lora_lab.ui.runs.compare_dialog import CompareRunsDialog
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.runs.files_flow import FilesFlow
@@ -61,7 +60,6 @@ class RunsFlow(QObject):
         self.files = FilesFlow(self._do, dock, notices, window)
         self.files.unpacked.connect(self._refresh)
         self.files.unpacking.connect(self.start)
-        self.background: BackgroundFlow | None = None  # shows what trains without the window
         self._reading = self._reading_again = False  # the list of runs
         self._opening: Background | None = None  # the reading of the run that is to be opened
         self.agrees: Callable[[list[RunSummary]], bool] = self._ask_to_discard
@@ -148,7 +146,9 @@ class RunsFlow(QObject):
             self._dock.busy.end(self._opening)
         if is_mirror(run):
             self._opening = self._read_run(lambda: MirroredRun(run), self._sessions.show)
-        elif self.background is None or not self.background.show(path):
+        elif live_place(run) is not None:
+            self._opening = self._read_run(lambda: attach(run), self._sessions.show)
+        else:
             self._opening = self._read_agreed(run, self._open)
 
     def _read_run(self, read: Callable[[], Any], then: Callable[..., Any]) -> Background:

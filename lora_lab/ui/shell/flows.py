@@ -79,9 +79,8 @@ class Flows(QObject):
         dock = window.runs_dock
         self.runs = RunsFlow(sessions, notices, dock, window.host.bring_up, window.begin, window)
         self.background = BackgroundFlow(
-            sessions, notices, window.begin, window.open_session, window
+            sessions, notices, self.runs.open_run, window.open_session, window
         )
-        self.runs.background = self.background
         self.end_note = EndNote(sessions, notices, window)
         self.background.notes = lambda: self.end_note.on
         self.save = SaveFlow(sessions, notices, window)

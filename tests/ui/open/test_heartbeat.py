@@ -2,10 +2,9 @@
 
 import gc
 import sys
-import time
 
 import pytest
-from PySide6.QtCore import QObject, QTimer
+from PySide6.QtCore import QObject
 
 from lora_lab.config import RunConfig
 from lora_lab.training.opening import New
@@ -14,30 +13,10 @@ from lora_lab.ui.bench.dialog import BenchDialog
 from lora_lab.ui.open.reader import ModelReader
 from lora_lab.ui.session.sessions import Sessions
 from tests.reliability.hostile_inputs import hostile, place_of
+from tests.ui.heart import LATE, TRIES, Heart
 
-LATE = 0.1  # seconds
-TRIES = 4  # a machine that is busy with other things makes a timer late as well
 HOSTILE = hostile()
 CHAT = '{"messages": [{"role": "user", "content": "?"}, {"role": "assistant", "content": "!"}]}\n'
-
-
-class Heart:
-    """A timer of the window, and how late it was at most.
-
-    By the clock, and no more than this process has computed meanwhile: what other processes do to
-    the clock is not the window's, and two threads at work count twice in the other.
-    """
-
-    def __init__(self):
-        self.latest, self.last = 0.0, (time.perf_counter(), time.process_time())
-        self.timer = QTimer(interval=10)
-        self.timer.timeout.connect(self.beat)
-        self.timer.start()
-
-    def beat(self):
-        now = time.perf_counter(), time.process_time()
-        late = min(b - a for a, b in zip(self.last, now, strict=True))
-        self.latest, self.last = max(self.latest, late), now
 
 
 @pytest.fixture(scope="module", autouse=True)

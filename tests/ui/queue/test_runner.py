@@ -1,11 +1,19 @@
 """Runs follow each other in the window's session, whatever ends them; the sessions are fakes."""
 
+import threading
+
 import pytest
 
+from lora_lab import paths
 from lora_lab.config import changed
+from lora_lab.errors import LabError
 from lora_lab.records import State, StateRecord
+from lora_lab.runs.checkpoints import write_checkpoint
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, RUNNING, WAITING, Queue
+from lora_lab.training.opening import Resume
 from lora_lab.ui.queue import flow as queue_flow
+from tests.runs.sample_run import write_sample
+from tests.ui.heart import Held
 
 
 @pytest.fixture(autouse=True)
@@ -247,3 +255,92 @@ def test_the_pace_of_one_run_foretells_the_next(
     step = flow.runner.queue.items[0].step
     qtbot.waitUntil(lambda: flow.runner.queue.items[0].step > step + 20)
     assert flow.step_seconds(flow.runner.queue.items[1].config) == pytest.approx(1 / 500)
+
+
+@pytest.fixture
+def resumed(qtbot, flow, lined, monkeypatch):
+    """Two runs wait, the first of which has begun before; the reading of it is held."""
+
+    def begin(read=Resume.at):
+        lined({}, {})
+        run = write_sample(paths.runs(), "begun")
+        write_checkpoint(run, 3, {}, {"step": 3})
+        flow.runner.queue.note(flow.runner.queue.items[0].id, run=str(run))
+        held = Held(read)
+        monkeypatch.setattr(Resume, "at", held)
+        flow.dialog.start_button.click()
+        qtbot.waitUntil(lambda: bool(held.threads))
+        assert held.beside
+        assert states(flow) == [RUNNING, WAITING]
+        return held
+
+    return begin
+
+
+def test_how_to_resume_a_run_is_read_beside_the_window(qtbot, flow, resumed, sessions_made):
+    held = resumed()
+    a_few_turns(qtbot, sessions_made[0])
+    assert len(sessions_made) == 1
+    held.go.set()
+    qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
+    assert len(held.threads) == 1
+    assert len(sessions_made) == 3
+
+
+def test_a_run_that_cannot_be_read_fails_with_its_reason(qtbot, flow, resumed, sessions_made):
+    def refused(path):
+        raise LabError(f"{path.name} is damaged.")
+
+    resumed(refused).go.set()
+    qtbot.waitUntil(lambda: states(flow) == [FAILED, DONE])
+    assert flow.runner.queue.items[0].message == "begun is damaged."
+    assert len(sessions_made) == 2
+
+
+def test_a_run_that_is_being_read_is_aborted_and_the_next_one_begins(
+    qtbot, flow, resumed, sessions_made
+):
+    held = resumed()
+    flow.dialog.abort_button.click()
+    qtbot.waitUntil(lambda: states(flow) == [ABORTED, DONE])
+    held.go.set()
+    a_few_turns(qtbot, sessions_made[-1])
+    assert states(flow) == [ABORTED, DONE]
+    assert len(sessions_made) == 2
+
+
+@pytest.mark.parametrize("other", ["opened", "broken.pt", "cancelled"])
+def test_what_else_is_opened_while_a_run_is_read(
+    qtbot, flow, resumed, window, presets, sessions_made, other
+):
+    """Once it is shown the queue waits; where it is not, the queue goes on as if nothing was."""
+    held = resumed()
+    window.open(changed(presets[1].config, model=other if "." in other else None))
+    if other == "cancelled":
+        window.strip.cancel_button.click()
+    qtbot.waitUntil(lambda: not window.sessions.opening)
+    if other == "opened":
+        assert states(flow) == [WAITING, WAITING]
+        assert not flow.runner.on
+    held.go.set()
+    if other == "opened":
+        qtbot.waitUntil(lambda: held.ended)
+        a_few_turns(qtbot, sessions_made[-1])
+        assert window.sessions.config.preset == presets[1].config.preset
+        assert len(sessions_made) == 2
+    else:
+        qtbot.waitUntil(lambda: states(flow) == [DONE, DONE])
+
+
+def test_closed_while_a_run_is_read_no_thread_is_left(qtbot, flow, resumed, window, home):
+    held = resumed()
+    soon = threading.Timer(0.3, held.go.set)  # the window waits for what it reads
+    soon.start()
+    window.close()
+    qtbot.waitUntil(lambda: window.closed)
+    assert held.ended
+    soon.join()
+    queue = Queue(home / "queue")
+    assert [item.state for item in queue.items] == [WAITING, WAITING]
+    assert queue.items[0].resumes
+    queue.close()
