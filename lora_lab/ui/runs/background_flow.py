@@ -214,6 +214,9 @@ class BackgroundFlow(QObject):
 
     def _on_loaded(self, record: LoadedRecord) -> None:
         self._began = None
+        if self._saving is not None:  # another one was opened, which was not asked to train
+            self._training = False
+            self._drop()
         sessions, training = self._sessions, self._training
         self._training = False
         if training and not sessions.apart and sessions.paused:
