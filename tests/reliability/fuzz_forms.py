@@ -162,10 +162,12 @@ def unpacked(path: Path) -> Any:
 
 def queue(path: Path) -> Any:
     from lora_lab.runs.queue import Queue
+    from lora_lab.runs.searches import Searches
 
     with tempfile.TemporaryDirectory() as folder:
         shutil.copy(path, Path(folder) / "queue.json")
         opened = Queue(Path(folder))
+        Searches(opened)
         opened.close()
     return opened.items
 

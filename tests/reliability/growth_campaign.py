@@ -4,15 +4,18 @@
 
 What a file names may cost more than it holds: a number without the things that it counts, lists of
 nothing, a name that is looked for among all others. So each place in the table of a whole file is
-grown in each way to so many bytes, and read in a process of its own, that must be back within two
-seconds of processor time and 200 MB beyond what the whole file takes. What is over is printed with
-its cost at half the size: four times as much at twice the size is a cost in the square. On Linux.
+grown in each way to so many bytes, and each two lists together, and read in a process of its own,
+that must be back within two seconds of processor time and 200 MB beyond what the whole file takes.
+What is over is printed with its cost at half the size: four times as much at twice the size is a
+cost in the square. On Linux.
 """
 
 from __future__ import annotations
 
 import argparse
 import copy
+import itertools
+import json
 import os
 import resource
 import signal
@@ -69,9 +72,7 @@ def places(table: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 def grown(table: Any, path: tuple[Any, ...], size: int) -> Iterator[tuple[str, Any]]:
     """What is made of a table by growing the value at `path` to `size` bytes, by the way's name."""
-    value = table
-    for key in path:
-        value = value[key]
+    value = _at(table, path)
     for way, made in EMPTY.items():
         yield way, _with(table, path, made(size))
     if isinstance(value, str):
@@ -80,11 +81,52 @@ def grown(table: Any, path: tuple[Any, ...], size: int) -> Iterator[tuple[str, A
     if isinstance(value, list) and value:
         times = max(1, size // max(len(str(value)), 1))
         yield "more items", _with(table, path, value * times)
+    if isinstance(value, dict | list) and value:
+        yield "numbered", _with(table, path, _numbered(value, size))
     if isinstance(value, dict) and value:
         first = next(iter(value.values()))
         times = max(1, size // (len(str(first)) + 12))
         more = {f"{next(iter(value))}{i}": first for i in range(times)}
         yield "more keys", _with(table, path, {**value, **more})
+
+
+def both_grown(table: Any, size: int) -> Iterator[tuple[str, Any]]:
+    """Each two lists or tables of one grown together, to half of `size` each, by their places."""
+    found = [(path, value) for path in list(places(table))[:PLACES]
+             if isinstance(value := _at(table, path), dict | list) and value]  # fmt: skip
+    for (path, value), (other, second) in itertools.combinations(found, 2):
+        if path != other[: len(path)]:  # none lies in the other
+            large = _with(table, path, _numbered(value, size // 2))
+            told = " and ".join(".".join(map(str, place)) for place in (path, other))
+            yield told, _with(large, other, _numbered(second, size // 2))
+
+
+def _numbered(value: dict[str, Any] | list[Any], size: int) -> Any:
+    """What it holds first, many times over, each under a name of its own."""
+    first = value[0] if isinstance(value, list) else next(iter(value.values()))
+    times = max(1, size // (len(json.dumps(first, default=str)) + 12))
+    made = [_renamed(first, i) for i in range(times)]
+    if isinstance(value, list):
+        return [*value, *made]
+    return {**value, **{f"{next(iter(value))}{i}": one for i, one in enumerate(made)}}
+
+
+def _renamed(value: Any, number: int) -> Any:
+    """The same with the first text in it followed by a number."""
+    if isinstance(value, str):
+        return f"{value}{number}"
+    if isinstance(value, list) and value:
+        return [_renamed(value[0], number), *value[1:]]
+    if isinstance(value, dict):
+        name = next((key for key in value if isinstance(value[key], str | list)), None)
+        return value if name is None else {**value, name: _renamed(value[name], number)}
+    return value
+
+
+def _at(table: Any, path: tuple[Any, ...]) -> Any:
+    for key in path:
+        table = table[key]
+    return table
 
 
 def _with(table: Any, path: tuple[Any, ...], value: Any) -> Any:
@@ -136,21 +178,31 @@ def try_form(name: str, form: Form, size: int) -> int:
         form.read(path)  # imports what is needed
         whole, table = measured(form.read, path), form.table()
         found = count = 0
-        for place in list(places(table))[:PLACES]:
-            for (way, large), (_, half) in zip(
-                grown(table, place, size), grown(table, place, size // 2), strict=True
-            ):
-                count += 1
-                cost = _of(form, path, large)
-                if cost is None or not _is_over(cost, whole):
-                    continue
-                less = _of(form, path, half) or whole
-                found += 1
-                where = ".".join(map(str, place)) or "the whole"
-                print(f"{name}: {where}, {way}: {_told(cost, whole)}; at half the size "
-                      f"{_told(less, whole)}; {cost.outcome[:160]!r}", flush=True)  # fmt: skip
+        for where, large, half in _ways(table, size):
+            count += 1
+            cost = _of(form, path, large)
+            if cost is None or not _is_over(cost, whole):
+                continue
+            less = _of(form, path, half) or whole
+            found += 1
+            print(f"{name}: {where}: {_told(cost, whole)}; at half the size "
+                  f"{_told(less, whole)}; {cost.outcome[:160]!r}", flush=True)  # fmt: skip
     print(f"{name}: {count:,} files, {found} over", flush=True)
     return found
+
+
+def _ways(table: Any, size: int) -> Iterator[tuple[str, Any, Any]]:
+    """Where and how a table is grown, and the table at `size` and at half of it."""
+    for place in list(places(table))[:PLACES]:
+        where = ".".join(map(str, place)) or "the whole"
+        for (way, large), (_, half) in zip(
+            grown(table, place, size), grown(table, place, size // 2), strict=True
+        ):
+            yield f"{where}, {way}", large, half
+    for (where, large), (_, half) in zip(
+        both_grown(table, size), both_grown(table, size // 2), strict=True
+    ):
+        yield f"{where}, numbered", large, half
 
 
 def _of(form: Form, path: Path, table: Any) -> Cost | None:
