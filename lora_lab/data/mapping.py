@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from lora_lab.data.rows import Table
-from lora_lab.data.targets import OBJECTIONS
+from lora_lab.data.targets import COUNTED, JUDGES
 from lora_lab.data.values import from_text
 from lora_lab.errors import DataError
 from lora_lab.names import few
 from lora_lab.task_info import TASKS, TaskInfo
 
+# Different values that are held at once where columns are looked for, and of each of them.
+HELD, FEWEST = 500_000, 20
 FEEDBACK = {"true", "false", "1", "0", "1.0", "0.0"}  # on an answer, as tables write it
 
 # Names that columns go by, the likeliest first; matched in lower case.
@@ -129,7 +131,7 @@ def _predicted(table: Table, row: TaskInfo, given: dict[str, str]) -> Mapping:
 
     def free() -> list[str]:
         rest = [column for column in table.columns if column not in columns.values()]
-        return [column for column in rest if not _objection(table, target, column)]
+        return _likely(table, target, rest)
 
     if target not in columns and len(rest := free()) == 1:
         columns[target] = rest[0]
@@ -278,8 +280,30 @@ def _is_text(table: Table, column: str) -> bool:
 
 def _objection(table: Table, role: str, column: str, chosen: bool = False) -> str:
     """Why a column cannot be what is predicted, or nothing."""
-    values = (value for _, row in table.rows if (value := row.get(column)) not in (None, ""))
-    return OBJECTIONS[role](values, chosen)
+    judge = JUDGES[role](COUNTED)
+    for _, row in table.rows:
+        if (value := row.get(column)) not in (None, ""):
+            judge.add(value)
+    return judge.objection(chosen)
+
+
+def _likely(table: Table, role: str, columns: Sequence[str]) -> list[str]:
+    """Those of these columns which can be what is predicted, in one walk through the rows.
+
+    Of hundreds of columns, those with fewer values: together they hold no more than a few would.
+    """
+    most = max(FEWEST, HELD // max(1, len(columns)))
+    judges = {column: JUDGES[role](most) for column in columns}
+    for _, row in table.rows:
+        for column, value in row.items():
+            judge = judges.get(column)
+            if judge is not None and value not in (None, ""):
+                judge.add(value)
+                if judge.settled:
+                    del judges[column]
+        if not judges:
+            break
+    return [column for column, judge in judges.items() if not judge.objection()]
 
 
 def _values(table: Table, column: str) -> list[Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from lora_lab.data.left_out import BadRow
 from lora_lab.data.values import as_label, as_text, from_text, is_missing, well_formed
@@ -38,7 +38,10 @@ def as_number(value: Any) -> float:
 
 
 def as_names(value: Any) -> tuple[str, ...]:
-    """The labels of a cell, each once: a list, or text with | ; or , between; () for none."""
+    """The labels of a cell, each once: a list, or text with | ; or , between; () for none.
+
+    Raises BadRow where they cannot be read, or are more than all rows together may have.
+    """
     if is_missing(value):
         return ()
     if isinstance(value, str) and value.lstrip().startswith("["):
@@ -46,82 +49,122 @@ def as_names(value: Any) -> tuple[str, ...]:
             value = from_text(value)
         except ValueError:
             raise BadRow("its labels are a list that is not JSON") from None
-    if isinstance(value, list | tuple):
-        parts = [as_label(part) for part in value]
-    else:
-        parts = [part.strip() for part in SEPARATORS.split(as_label(value))]
+    listed = isinstance(value, list | tuple)
+    cells = value if listed else SEPARATORS.split(as_label(value), SETS)
+    if len(cells) > SETS:
+        raise BadRow(f"it has over {SETS:,} labels")
+    parts = [as_label(cell) for cell in cells] if listed else [cell.strip() for cell in cells]
     return tuple(dict.fromkeys(well_formed(part) for part in parts if part))
 
 
-def no_class(values: Iterable[Any], chosen: bool = False) -> str:
-    """Why these values can be no labels of one class each, or nothing.
+class Judge(Protocol):
+    """Is told the values of a column one by one, and says why they cannot be predicted."""
 
-    A column that a person has `chosen` may have many classes in few rows.
-    """
-    different: set[str] = set()
-    count, listed = 0, False
-    for value in values:
-        count += 1
-        listed = listed or isinstance(value, list | dict)
-        if len(different) <= COUNTED:  # what is free text is not held as a whole
-            different.add(str(value))
-    if listed:
-        return "holds lists, not labels"
-    if any(len(value) > LABEL_LENGTH for value in different):
-        return "is free text, not a label"
-    most = count - 1 if chosen else count // 2
-    if len(different) > LABELS or len(different) > max(20, most):
+    @property
+    def settled(self) -> bool:
+        """Whether there is an objection already, whatever comes."""
+        ...
+
+    def add(self, value: Any) -> None: ...
+
+    def objection(self, chosen: bool = False) -> str:
+        """Why these values cannot be predicted, or nothing.
+
+        A column that a person has `chosen` may have many classes in few rows.
+        """
+        ...
+
+
+class Classes:
+    """Whether values can be labels of one class each; different ones are held up to `most`."""
+
+    def __init__(self, most: int = COUNTED) -> None:
+        self._most, self._count, self._different = most, 0, set[str]()
+        self._listed = self._free = False
+
+    @property
+    def settled(self) -> bool:
+        return self._listed or self._free or len(self._different) > min(self._most, LABELS)
+
+    def add(self, value: Any) -> None:
+        self._count += 1
+        if isinstance(value, list | dict):
+            self._listed = True
+        elif len(word := str(value)) > LABEL_LENGTH:
+            self._free = True
+        elif len(self._different) <= self._most:
+            self._different.add(word)
+
+    def objection(self, chosen: bool = False) -> str:
+        if self._listed:
+            return "holds lists, not labels"
+        if self._free:
+            return "is free text, not a label"
+        different = self._different
+        most = self._count - 1 if chosen else self._count // 2
+        if not self.settled and len(different) <= max(20, most):
+            return ""
         kind = "numbers" if all(_is_number(value) for value in different) else "values"
         over = "over " if len(different) > COUNTED else ""
-        many = min(len(different), COUNTED)
-        return f"has {over}{many:,} different {kind}, too many for labels"
-    return ""
+        return f"has {over}{min(len(different), COUNTED):,} different {kind}, too many for labels"
 
 
-def no_numbers(values: Iterable[Any], chosen: bool = False) -> str:
-    """Why these values can be no numbers, or nothing; single ones that are none are bad rows.
+class Numbers:
+    """Whether values can be numbers; single ones that are none are bad rows."""
 
-    `chosen` changes nothing here.
-    """
-    del chosen
-    count = numbers = 0
-    for value in values:
-        if isinstance(value, list | dict):
+    def __init__(self, most: int = 0) -> None:
+        del most  # none is held
+        self._count = self._numbers = 0
+        self.settled = False
+
+    def add(self, value: Any) -> None:
+        self._count += 1
+        self._numbers += _is_number(value)
+        self.settled = self.settled or isinstance(value, list | dict)
+
+    def objection(self, chosen: bool = False) -> str:
+        del chosen
+        if self.settled:
             return "holds lists, not numbers"
-        count += 1
-        numbers += _is_number(value)
-    return "holds no numbers" if 2 * numbers < count else ""
+        return "holds no numbers" if 2 * self._numbers < self._count else ""
 
 
-def no_names(values: Iterable[Any], chosen: bool = False) -> str:
-    """Why these values can be no labels, several in a row; single bad ones are bad rows.
+class Names:
+    """Whether values can be labels, several in a row; single bad ones are bad rows."""
 
-    `chosen` as in `no_class`.
-    """
-    names: set[str] = set()
-    count = bad = 0
-    for value in values:
-        count += 1
-        if len(names) > COUNTED:
-            continue
+    def __init__(self, most: int = COUNTED) -> None:
+        self._most, self._count, self._bad, self._names = most, 0, 0, set[str]()
+        self._free = False
+
+    @property
+    def settled(self) -> bool:
+        return self._free or len(self._names) > min(self._most, SETS)
+
+    def add(self, value: Any) -> None:
+        self._count += 1
+        if len(self._names) > self._most:
+            return
         try:
-            names.update(as_names(value))
+            names = as_names(value)
         except BadRow:
-            bad += 1
-    if 2 * bad > count:
-        return "holds no labels"
-    if any(len(name) > LABEL_LENGTH for name in names):
-        return "is free text, not labels"
-    if len(names) > SETS or (not chosen and len(names) > 50 and len(names) > count):
-        return f"has {len(names):,} different labels, too many"
-    return ""
+            self._bad += 1
+            return
+        self._free = self._free or any(len(name) > LABEL_LENGTH for name in names)
+        self._names.update(name for name in names if len(name) <= LABEL_LENGTH)
+
+    def objection(self, chosen: bool = False) -> str:
+        if 2 * self._bad > self._count:
+            return "holds no labels"
+        if self._free:
+            return "is free text, not labels"
+        many = len(self._names)
+        if self.settled or (not chosen and many > max(50, self._count)):
+            return f"has {many:,} different labels, too many"
+        return ""
 
 
-OBJECTIONS: dict[str, Callable[[Iterable[Any], bool], str]] = {  # by the role of what is predicted
-    "label": no_class,
-    "score": no_numbers,
-    "labels": no_names,
-}
+# By the role of what is predicted: a judge that holds about so many different values.
+JUDGES: dict[str, Callable[[int], Judge]] = {"label": Classes, "score": Numbers, "labels": Names}
 
 
 def _is_number(value: Any) -> bool:

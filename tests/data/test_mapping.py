@@ -171,3 +171,9 @@ def test_many_classes_are_classes(classes, rows, requested):
         given,
     )
     assert mapping.column("label") == "label"
+
+
+def test_a_label_among_hundreds_of_measures_is_found():
+    measures = {f"m{n}": [n + row / 7 for row in range(60)] for n in range(700)}
+    rows = table(text=[f"a text that is {n}" for n in range(60)], **measures, kind=["a", "b"] * 30)
+    assert map_columns(rows, "text_classification").column("label") == "kind"

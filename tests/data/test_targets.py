@@ -42,6 +42,13 @@ def test_what_is_no_number(value):
         as_number(value)
 
 
+@pytest.mark.parametrize("value", ["a," * 1000, ["a"] * 1001], ids=["text", "list"])
+def test_what_is_more_labels_than_there_can_be(value):
+    with pytest.raises(BadRow, match="over 1,000 labels"):
+        as_names(value)
+    assert as_names(value[2:]) == ("a",)
+
+
 TARGETS = {
     "sts-b": ("regression", table(sentence=WORDS, sentence2=WORDS, score=[0.5, 4.2, 3.0]),
               {"text": "sentence", "pair": "sentence2", "score": "score"}),

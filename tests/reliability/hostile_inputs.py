@@ -76,6 +76,20 @@ def chats(path: Path) -> Any:
     return read_rows(path)
 
 
+def predicted(path: Path, task: str = "text_classification") -> Any:
+    from lora_lab.data.mapping import map_columns
+
+    return map_columns(rows(path), task)
+
+
+def scored(path: Path) -> Any:
+    return predicted(path, "regression")
+
+
+def tagged(path: Path) -> Any:
+    return predicted(path, "multi_label")
+
+
 def matrix(path: Path) -> Any:
     from lora_lab.data.matrix import read_matrix
 
@@ -252,6 +266,20 @@ def one_by_one(path: Path) -> None:
         file.write_table(table, max_chunksize=1)
 
 
+def wide(columns: int, rows: int, name: str = "x", cell: str = "1") -> Callable[[Path], Any]:
+    """A text, and so many columns that may all be what is to be predicted."""
+
+    def write(path: Path) -> None:
+        names = (f"{name}{'' if not n and name == 'label' else n}" for n in range(columns))
+        with path.open("w") as file:
+            print("text", *names, sep=",", file=file)
+            for row in range(rows):
+                values = (cell.format(row * columns + n) for n in range(columns))
+                print("some words of a text", *values, sep=",", file=file)
+
+    return write
+
+
 def cell(text: str) -> Callable[[Path], Any]:
     """A chat whose messages are this text."""
     return to_bytes(lambda: json.dumps({"messages": text}).encode() + b"\n")
@@ -333,6 +361,16 @@ def hostile() -> dict[str, Hostile]:
             lambda p: peft(p, rank_pattern={f"(a|b){n}": 8 for n in range(20_000)}), adapter, ""),
         "targets": Hostile(lambda p: peft(p, target_modules="(a+)+$"), adapter, "."),
         "excluded": Hostile(lambda p: peft(p, exclude_modules="(.*)*z"), adapter, ""),
+        "wide, classes.csv": Hostile(wide(4000, 30), predicted, "which column is the label"),
+        "wide, scores.csv": Hostile(wide(4000, 30), scored, "which column is the score"),
+        "wide, several.csv": Hostile(wide(4000, 30), tagged, "which column is the labels"),
+        "wide with a label.csv": Hostile(wide(2000, 30, "label", "[1]"), scored,
+                                         "which column is the score"),
+        "wide with other values.csv": Hostile(wide(1000, 600, cell="{}"), predicted,
+                                              "which column is the label"),
+        "labels in a cell.jsonl": Hostile(
+            to_bytes(lambda: json.dumps({"text": "a", "labels": ",".join(map(str, range(10**6)))})
+                     .encode() + b"\n"), tagged, "which column is the labels"),
         "deep.jsonl": Hostile(to_bytes(nested_array(10**6)), rows, "nested|not valid|deep"),
         "lists.jsonl": Hostile(
             to_bytes(lambda: b'{"text": "a", "x": [' + b"[]," * 4_000_000 + b"[]]}"), rows,
