@@ -35,7 +35,17 @@ from lora_lab.folders import remove_folder
 from lora_lab.json_size import MOST_LISTS, MOST_VALUES
 from lora_lab.runs.listing import CHECKPOINTS as FOLDER
 from lora_lab.runs.own_files import HEADER, header_of, own_folder, plain_json, read_own
-from lora_lab.runs.saves import MANIFEST, NAME, STATE, is_save, listed, manifest_of, named, named_in
+from lora_lab.runs.saves import (
+    ENTRIES,
+    MANIFEST,
+    NAME,
+    STATE,
+    is_save,
+    listed,
+    manifest_of,
+    named,
+    named_in,
+)
 
 NEWEST, MARKS = 2, 12  # of the rolling ones, and of those from before edits, that stay
 MOST_TENSORS = 100_000
@@ -120,11 +130,16 @@ def latest(run: Path) -> Checkpoint:
     if damaged:
         raise LabError(f"No checkpoint of {run.name} is whole. {damaged[0]}")
     try:
-        os.listdir(run / FOLDER)
+        many = len(os.listdir(run / FOLDER))
+    except (FileNotFoundError, NotADirectoryError):
+        many = 0
     except OSError as error:
-        if not isinstance(error, FileNotFoundError | NotADirectoryError):
-            reason = system_reason(error)
-            raise LabError(f"{run / FOLDER} cannot be read: {reason}.") from error
+        raise LabError(f"{run / FOLDER} cannot be read: {system_reason(error)}.") from error
+    if many > ENTRIES:
+        raise LabError(
+            f"{run / FOLDER} holds {many:,} files and folders, and a run's own checkpoints are "
+            f"{NEWEST + MARKS}. Move away what is not the run's."
+        )
     raise LabError(
         f"{run.name} has no checkpoint, so it cannot be resumed. Begin it again with its settings, "
         f"in a folder of its own: lora-lab resume {run.name} --restart."

@@ -28,6 +28,7 @@ PLACES = {
 # A run records what it loaded before its first step, so within this many lines of its log.
 HEAD_LINES = 1000
 HEAD_BYTES = 2**27  # where a base was trained before it: of a million steps
+SHORTEST = 64  # bytes that a line counts at least; that of a step has more
 # What shapes the inputs of a model beside its weights → files of its folder.
 BESIDE = {
     "tokenizer": ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.txt",
@@ -145,16 +146,16 @@ def _loaded(metrics: Path) -> dict[str, Any]:
     """What the run wrote of itself when it was opened; {} where nobody can read that."""
     try:
         with open(open_own(metrics), "rb") as file:
-            staged, size = False, 0
+            staged, size = 0, 0
             for index, line in enumerate(lines_of(file)):
-                size += len(line)
-                if (index >= HEAD_LINES and not staged) or size > HEAD_BYTES:
+                size += max(len(line), SHORTEST)
+                if (index >= HEAD_LINES and not 0 < staged < HEAD_LINES) or size > HEAD_BYTES:
                     break  # a log without its head: not read through to its end
                 if b'"LoadedRecord"' not in line[:100]:
                     continue
                 if (row := parsed(line)) is not None and not row.get("stage"):
                     return row
-                staged = True  # it is of the base, which was trained first
+                staged += 1  # it is of the base, which was trained first
     except OSError:
         pass  # a log that is lost stops no run
     return {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -19,8 +20,9 @@ from lora_lab.runs.own_files import Door, checked, read_table
 
 STATE, MANIFEST = "state.safetensors", "manifest.json"
 NAME = re.compile(r"(?:step|kept)-([0-9]{9,12})")  # the latter stay for going back
-SMALL = 2**14  # bytes of a manifest; those of the lab have 150
-MOST = 200  # that are looked at, the newest ones: a run keeps 14
+SMALL = 2**11  # bytes of a manifest; those of the lab have 150, and once had 200
+MOST = 100  # that are looked at, the newest ones: a run keeps 14
+ENTRIES = 2000  # of their folder: of one with more none is looked at, so that this takes a moment
 
 
 class Part(Door):
@@ -78,8 +80,12 @@ def named(run: Path) -> list[tuple[int, Path]]:
 def named_in(folder: Path) -> list[tuple[int, Path]]:
     """Those of `named` in the folder that they lie in."""
     try:
-        entries = [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+        with os.scandir(folder) as listing:
+            entries = list(islice(listing, ENTRIES + 1))
+        folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
     except OSError:
         return []
-    found = [(NAME.fullmatch(entry.name), Path(entry.path)) for entry in entries]
+    if len(entries) > ENTRIES:
+        return []
+    found = [(NAME.fullmatch(entry.name), Path(entry.path)) for entry in folders]
     return sorted((int(match[1]), path) for match, path in found if match)

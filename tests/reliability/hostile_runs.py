@@ -244,6 +244,9 @@ def hostile_runs() -> dict[str, Hostile]:
         "counts without an end": Hostile(
             lines(b'{"record":"CountsRecord","step":5,"adapter":', hole=HOLE), behind, ""),
         "a base without an end": Hostile(only(LOADED + b"}\n", hole=HOLE), opened, ""),
+        "a base of empty lines": Hostile(
+            only(LOADED + b"}", b"\n" * 2**27), opened, ""),
+        "a base again and again": Hostile(only(*[LOADED + b"}"] * 2**21), opened, ""),
         "nothing without an end": Hostile(only(hole=HOLE), opened, ""),
         "a watched run without an end": Hostile(mirrored, watched, ""),
         "a told run without an end": Hostile(lines(hole=HOLE), told, ""),

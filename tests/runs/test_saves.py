@@ -18,7 +18,7 @@ from lora_lab.runs.checkpoints import (
     write_checkpoint,
 )
 from lora_lab.runs.queue import WAITING, Queue
-from lora_lab.runs.saves import listed, named, resumable
+from lora_lab.runs.saves import ENTRIES, listed, named, resumable
 from tests.runs.unreadable import refuse_to_read
 
 
@@ -113,6 +113,19 @@ def test_very_many_names_take_a_moment(tmp_path):
     began = time.process_time()
     resumable(tmp_path), listed(tmp_path)
     assert time.process_time() - began < 1  # 0.03 s where nothing else runs
+
+
+def test_a_folder_of_very_many_things_is_no_runs_own(tmp_path):
+    write(tmp_path, 60)
+    for number in range(ENTRIES - 1):
+        (tmp_path / FOLDER / f"{number}").write_text("")
+    assert resumable(tmp_path) == 60
+    (tmp_path / FOLDER / "one more").write_text("")
+    assert (resumable(tmp_path), listed(tmp_path)) == (None, [])
+    with pytest.raises(LabError, match=f"{FOLDER} holds 2,001 files and folders, and a run's own"):
+        latest(tmp_path)
+    (tmp_path / FOLDER / "one more").unlink()
+    assert latest(tmp_path).step == 60
 
 
 def test_a_folder_of_saves_that_cannot_be_read_is_said(tmp_path, monkeypatch):

@@ -10,11 +10,12 @@ import threading
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from lora_lab.config import Origin
-from lora_lab.errors import Cancelled, LabError
+from lora_lab.errors import Cancelled, LabError, not_written
 from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     AppliedRecord,
@@ -89,21 +90,28 @@ class Journal:
         journal = cls(experiment, saves, records, home)
         journal._only_opened = True
         journal._unsaved = written_state(folder.path) not in {state.value for state in ENDED}
-        try:
+        with journal._beginning(folder.path):
             home.take_over(folder)
-        except LabError:
-            journal.close()
-            raise
         return journal
 
     def _recorded_in(self, where: Path | None) -> Journal:
-        try:
-            if where is not None:
+        if where is not None:
+            with self._beginning(where):
                 self._home.create(where)
+        return self
+
+    @contextmanager
+    def _beginning(self, folder: Path) -> Iterator[None]:
+        """What fails in here fails to be written: else it is told as a fault of what was read."""
+        try:
+            yield
         except LabError:
             self.close()
             raise
-        return self
+        except OSError as error:
+            with suppress(LabError):  # of what was lost; the reason is told
+                self.close()
+            raise not_written(folder, error) from error
 
     @property
     def folder(self) -> RunFolder | None:

@@ -6,12 +6,13 @@ import shutil
 
 import pytest
 
-from lora_lab.config import changed
+from lora_lab.config import Origin, changed
 from lora_lab.errors import LabError
 from lora_lab.presets import get_preset
 from lora_lab.records import CheckpointRecord, ErrorRecord, FolderRecord, NewsRecord, StepRecord
 from lora_lab.runs import writer
 from lora_lab.runs.checkpoints import latest
+from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import summary_of
 from lora_lab.runs.lock import is_live
 from lora_lab.runs.metrics import read_metrics
@@ -144,6 +145,29 @@ def test_a_read_only_folder(tmp_path, wanted, monkeypatch):
     assert latest(folder).step == STEPS
     rows = read_metrics(folder / "metrics.jsonl")
     assert [r["loss"] for r in rows if r["record"] == "StepRecord"] == wanted
+
+
+@pytest.mark.parametrize("how", ["new", "branch", "resume"])
+def test_what_cannot_be_begun_is_told_as_a_writing(tmp_path, monkeypatch, how):
+    """The run that it goes on from is read well."""
+    config = changed(get_preset("digits").config, max_steps=3)
+    before, folder = tmp_path / "before", tmp_path / "run"
+    controls = Controls(config.hyper)
+    list(run(opening(config, folder=before), controls))
+
+    def refuse(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(RunFolder, "append", refuse)
+    asked = {
+        "new": {"folder": folder},
+        "branch": {"branch": Origin(str(before), 3), "folder": folder},
+        "resume": {"resume": before, "until": 6},
+    }[how]
+    where = before if how == "resume" else folder
+    with pytest.raises(LabError, match=f"^{where} was not written: input/output error.$"):
+        list(run(opening(config, **asked), Controls(config.hyper)))
+    assert not is_live(where)
 
 
 def test_where_no_folder_can_be_made_it_is_tried_again(tmp_path, wanted, monkeypatch):
