@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from lora_lab.variants import VARIANTS
 ALL_LINEAR = "all-linear"
 ALL_LINEAR_CONV = "all-linear+conv"
 ALL_LINEAR_EXPERTS = "all-linear+experts"
+KINDS = (ALL_LINEAR, ALL_LINEAR_CONV, ALL_LINEAR_EXPERTS)
 
 
 class LayerRanks:
@@ -149,15 +150,30 @@ def is_all_linear(targets: Sequence[str]) -> bool:
     return not targets or tuple(targets) == (ALL_LINEAR,)
 
 
-def is_named(layer: TargetInfo, target: str) -> bool:
-    """Whether that target means this layer: by path, by the end of a path, or as all of a kind."""
-    if target == ALL_LINEAR:
-        return bool(layer.all_linear)
-    if target == ALL_LINEAR_CONV:
-        return bool(layer.all_linear or layer.all_conv)
-    if target == ALL_LINEAR_EXPERTS:
-        return bool(layer.all_linear or layer.of_experts)
-    return any(path == target or path.endswith(f".{target}") for path in _paths(layer))
+def meant_by(
+    adaptable: Iterable[TargetInfo], targets: Iterable[str]
+) -> dict[str, list[TargetInfo]]:
+    """Of each target the layers that it means, in one walk through the layers.
+
+    A target is a path, the end of a path, or a word for all of a kind.
+    """
+    found: dict[str, list[TargetInfo]] = {target: [] for target in targets}
+    for layer in adaptable:
+        for name in found.keys() & _called(layer):
+            found[name].append(layer)
+    return found
+
+
+def _called(layer: TargetInfo) -> Iterator[str]:
+    """All targets that mean a layer."""
+    for path in _paths(layer):
+        while path:
+            if path not in KINDS:
+                yield path
+            path = path.partition(".")[2]
+    kinds = (layer.all_linear, layer.all_linear or layer.all_conv,
+             layer.all_linear or layer.of_experts)  # fmt: skip
+    yield from (word for word, means in zip(KINDS, kinds, strict=True) if means)
 
 
 def _paths(layer: TargetInfo) -> tuple[str, ...]:
@@ -175,19 +191,9 @@ def named_by(adaptable: Sequence[TargetInfo], targets: Sequence[str]) -> frozens
 
     Layers that the checkpoint does not have are among them, whatever is targeted.
     """
-    ends: dict[str, list[str]] = {}  # by every dotted end of a path: thousands may be named
-    for layer in adaptable:
-        for end in _paths(layer):
-            while end:
-                ends.setdefault(end, []).append(layer.name)
-                end = end.partition(".")[2]
-    found = {layer.name for layer in adaptable if layer.always}
-    for target in targets or (ALL_LINEAR,):
-        if target in (ALL_LINEAR, ALL_LINEAR_CONV, ALL_LINEAR_EXPERTS):
-            found.update(layer.name for layer in adaptable if is_named(layer, target))
-        else:
-            found.update(ends.get(target, ()))
-    return frozenset(found)
+    meant = meant_by(adaptable, targets or (ALL_LINEAR,)).values()
+    always = (layer.name for layer in adaptable if layer.always)
+    return frozenset(always).union(*({layer.name for layer in layers} for layers in meant))
 
 
 def data_report(record: DataRecord) -> tuple[str, ...]:

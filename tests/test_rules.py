@@ -15,7 +15,7 @@ from lora_lab.rules import (
     LayerRanks,
     energy_beyond,
     energy_lost,
-    is_named,
+    meant_by,
     named_by,
     scaling_of,
 )
@@ -150,4 +150,4 @@ def test_words_for_a_mixtures_experts(target, named):
         TargetInfo("m.experts.1.down", "expert_turned", (4, 8)),
     ]
     assert named_by(rows, [target]) == named
-    assert {row.name for row in rows if is_named(row, target)} == named
+    assert {row.name for row in meant_by(rows, [target])[target]} == named

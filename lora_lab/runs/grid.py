@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +18,14 @@ from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.inits import INITS
 from lora_lab.number_text import parts, read_number, read_whole
 from lora_lab.opening_records import TargetInfo
-from lora_lab.rules import ALL_LINEAR, is_all_linear, is_named
+from lora_lab.rules import ALL_LINEAR, is_all_linear, meant_by
 from lora_lab.setting import setting_of
 from lora_lab.variants import PLAIN, VARIANTS
 
 LIVE = ("rank", "alpha", "learning_rate")
 AXES = (*LIVE, "variant", "init", "targets", "seed")  # in the order in which they vary, last first
 MOST = 1000  # runs of one grid
+REMEMBERED = 1_000_000  # names of layers that are held for one grid
 VALIDATIONS = 50  # of each run, where the base does not say when
 WHOLE, NUMBERS = ("rank", "seed"), ("alpha", "learning_rate")
 TIMES_RANK = re.compile(r"(\d*\.?\d*)\s*[*·×]?\s*r", re.IGNORECASE)
@@ -123,11 +124,12 @@ def expand(
         base = changed(base, eval_steps=max(1, base.max_steps // VALIDATIONS))
     varied = [name for name, several in zip(AXES, values, strict=True) if len(several) > 1]
     runs, left_out, seen = [], [], set()
+    layers = Layers(adaptable, targets_of(base, axes))
     for combination in itertools.product(*values):
         chosen = {name: v for name, v in zip(AXES, combination, strict=True) if v is not None}
         try:
             config = laid_over(base, chosen)
-            reason = hindrance(config, adaptable)
+            reason = hindrance(config, layers)
         except ConfigError as error:
             left_out.append(SkippedCombination(_words(chosen, varied), str(error)))
             continue
@@ -145,33 +147,78 @@ def expand(
     return Expansion(tuple(runs), tuple(left_out))
 
 
-def hindrance(config: RunConfig, adaptable: Sequence[TargetInfo]) -> str:
+def targets_of(base: RunConfig, axes: Mapping[str, Any]) -> set[str]:
+    """All targets that runs of a grid may name."""
+    return {target for targets in (base.targets, *axes.get("targets", ())) for target in targets}
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What targets mean among the layers of a model; layers that are trained whole aside."""
+
+    names: frozenset[str]
+    most: int | None  # the highest rank that one of them can use
+    embedding: str  # the first that is one, or ""
+    unknown: str | None  # the first target that means no layer
+
+
+class Layers:
+    """The layers of a model, where they are known, about which all runs of a grid are asked."""
+
+    def __init__(self, adaptable: Sequence[TargetInfo], targets: Iterable[str] = ()) -> None:
+        """`targets` that will be asked about are found together, in one walk."""
+        self._adaptable = adaptable
+        self._meant = meant_by(adaptable, targets)
+        self._chosen: dict[tuple[str, ...], Chosen] = {}
+        self.whole = frozenset(layer.name for layer in adaptable if layer.always)
+
+    def __bool__(self) -> bool:
+        return bool(self._adaptable)
+
+    def chosen(self, targets: tuple[str, ...]) -> Chosen:
+        """What these targets mean; remembered, as far as there is room."""
+        if targets not in self._chosen:
+            if (len(self._chosen) + 1) * len(self._adaptable) > REMEMBERED:
+                self._chosen.clear()
+            self._chosen[targets] = self._found(targets or (ALL_LINEAR,))
+        return self._chosen[targets]
+
+    def _found(self, targets: tuple[str, ...]) -> Chosen:
+        if new := [target for target in targets if target not in self._meant]:
+            self._meant |= meant_by(self._adaptable, new)
+        unknown = next((target for target in targets if not self._meant[target]), None)
+        every = {layer.name: layer for target in targets for layer in self._meant[target]}
+        layers = [layer for name, layer in every.items() if name not in self.whole]
+        return Chosen(
+            frozenset(layer.name for layer in layers),
+            max((min(layer.shape) for layer in layers), default=None),
+            next((layer.name for layer in layers if layer.kind == "embedding"), ""),
+            unknown,
+        )
+
+
+def hindrance(config: RunConfig, layers: Layers) -> str:
     """Why `config` could not be opened on a model with these layers; "" where nothing is known."""
-    hyper, init, factored = config.hyper, INITS[config.init], VARIANTS[config.variant].factored
-    if hyper.layer_ranks and init.one_rank and VARIANTS[config.variant].trains_factors:
+    hyper, init, variant = config.hyper, INITS[config.init], VARIANTS[config.variant]
+    if hyper.layer_ranks and init.one_rank and variant.trains_factors:
         return f"{config.init} starts from a part of W that belongs to one rank for all layers"
-    if not adaptable:
+    if not layers:
         return ""
-    chosen = {}
-    for target in config.targets or (ALL_LINEAR,):
-        matching = {layer.name: layer for layer in adaptable if is_named(layer, target)}
-        if not matching:
-            return f"no layer is called {target!r}"
-        chosen |= matching
-    whole = {layer.name for layer in adaptable if layer.always}  # they have no rank
-    chosen = {name: layer for name, layer in chosen.items() if name not in whole}
-    lost = [n for n in dict(hyper.layer_ranks) if n not in chosen]
-    lost += [n for n in hyper.frozen_layers if n not in chosen.keys() | whole]
+    chosen = layers.chosen(config.targets)
+    if chosen.unknown is not None:
+        return f"no layer is called {chosen.unknown!r}"
+    names, frozen = chosen.names, set(hyper.frozen_layers)
+    lost = [n for n, _ in hyper.layer_ranks if n not in names]
+    lost += [n for n in hyper.frozen_layers if n not in names and n not in layers.whole]
     if lost:
         return f"{lost[0]} has a per-layer setting and is not among the targets"
-    if chosen.keys() | whole <= set(hyper.frozen_layers):
+    if names <= frozen and layers.whole <= frozen:
         return "every layer would be frozen, and nothing would train"
-    most = max((min(layer.shape) for layer in chosen.values()), default=hyper.rank)
-    if factored and VARIANTS[config.variant].capped and hyper.rank > most:
+    most = hyper.rank if chosen.most is None else chosen.most
+    if variant.factored and variant.capped and hyper.rank > most:
         return f"rank {hyper.rank} is above what any of the layers can use, {most}"
-    embedded = [layer.name for layer in chosen.values() if layer.kind == "embedding"]
-    if init.needs_data and VARIANTS[config.variant].trains_factors and embedded:
-        return f"{config.init} needs continuous inputs, and {embedded[0]} is an embedding"
+    if init.needs_data and variant.trains_factors and chosen.embedding:
+        return f"{config.init} needs continuous inputs, and {chosen.embedding} is an embedding"
     return ""
 
 

@@ -85,6 +85,7 @@ class Queue:
         """
         self.folder = folder
         self.items: tuple[Item, ...] = ()
+        self._known: tuple[tuple[Item, ...], dict[str, Item]] = (), {}  # items, and by their ids
         try:
             make_folder(folder, PRIVATE)
         except OSError as error:
@@ -132,7 +133,11 @@ class Queue:
 
     def find(self, id: str) -> Item | None:
         """The item called `id`, as it is now."""
-        return next((item for item in self.items if item.id == id), None)
+        items, by_id = self._known
+        if items is not self.items:
+            by_id = {item.id: item for item in reversed(self.items)}
+            self._known = self.items, by_id
+        return by_id.get(id)
 
     def add(self, configs: Iterable[RunConfig], max_steps: int = 0, **facts: Any) -> None:
         """Put runs at the end. Raises LabError like every change, where it cannot be written.

@@ -27,7 +27,15 @@ from lora_lab.choices import PRUNERS, SAMPLERS
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import ConfigError, LabError, system_reason
 from lora_lab.opening_records import TargetInfo
-from lora_lab.runs.grid import VALIDATIONS, expand, hindrance, kind_of, laid_over
+from lora_lab.runs.grid import (
+    VALIDATIONS,
+    Layers,
+    expand,
+    hindrance,
+    kind_of,
+    laid_over,
+    targets_of,
+)
 from lora_lab.runs.own_files import PRIVATE, Door, read_table
 from lora_lab.runs.own_files import checked as door
 from lora_lab.runs.row_shape import shape_flaw
@@ -54,6 +62,11 @@ class Plan:
     trials: int = 20
     pruner: str = "median"
     adaptable: tuple[TargetInfo, ...] = ()  # layers of the model, where they are known
+
+    @cached_property
+    def layers(self) -> Layers:
+        """What every suggestion is asked about."""
+        return Layers(self.adaptable, targets_of(self.base, self.space))
 
     def checked(self) -> Plan:
         """Itself, where it can be searched; raises ConfigError."""
@@ -200,7 +213,7 @@ class Search:
             config = laid_over(_with_evaluations(plan.base), values)
         except ConfigError as error:
             return trial, None, str(error)
-        return trial, config, hindrance(config, plan.adaptable)
+        return trial, config, hindrance(config, plan.layers)
 
     def report(self, number: int, step: int, loss: float) -> bool:
         """Tell what a validation measured at a step; whether the run promises nothing any more."""
@@ -230,6 +243,12 @@ class Search:
                 self._study.tell(number, loss)
             else:
                 self._study.tell(number, state=ended("FAIL"))
+
+    @property
+    def going(self) -> set[int]:
+        """Trials of which no end was told."""
+        with self._kept():
+            return {trial.number for trial in self._trials() if not trial.state.is_finished()}
 
     @property
     def left(self) -> int:
@@ -290,7 +309,8 @@ class Search:
         return self._study.get_trials(deepcopy=False)
 
     def _trial(self, number: int) -> Any:
-        return next((trial for trial in self._trials() if trial.number == number), None)
+        trials = self._trials()  # by their numbers, from 0
+        return trials[number] if 0 <= number < len(trials) else None
 
     def _config(self, trial: Any) -> RunConfig | None:
         """The settings of a trial that is a run; raises LabError where they were tampered with."""

@@ -43,9 +43,18 @@ class Searches:
         self._item: Item | None = None  # that runs now
         self._goal = 0  # its last step
         self._pruned = False
-        for item in queue.items:
-            if item.ended:
-                self.tell(item.id)
+        for id, items in self._by_search().items():
+            ended = {item.trial: item for item in reversed(items) if item.ended}
+            for trial in sorted(ended.keys() & self._searches[id].going) if ended else ():
+                self.tell(ended[trial].id)
+
+    def _by_search(self) -> dict[str, list[Item]]:
+        """The items that each search has chosen."""
+        found: dict[str, list[Item]] = {}
+        for item in self._queue.items:
+            if item.search in self._searches:
+                found.setdefault(item.search, []).append(item)
+        return found
 
     def add(self, plan: Plan) -> Search:
         """Begin a search behind what waits; raises LabError."""
@@ -76,8 +85,9 @@ class Searches:
         """
         if (waiting := self._queue.next()) is not None:
             return waiting
+        chosen = self._by_search()
         for search in self._searches.values():
-            known = {item.trial for item in self._queue.items if item.search == search.id}
+            known = {item.trial for item in chosen.get(search.id, ())}
             if (found := search.next(known)) is not None:
                 number, config = found
                 self._queue.add([config], search=search.id, trial=number)

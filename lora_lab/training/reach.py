@@ -29,7 +29,7 @@ from lora_lab.config import RunConfig
 from lora_lab.errors import AdapterError, ConfigError
 from lora_lab.formats.peft_limits import TASK_HEADS, saves
 from lora_lab.opening_records import TargetInfo
-from lora_lab.rules import is_named
+from lora_lab.rules import meant_by
 from lora_lab.task_info import TASKS
 from lora_lab.training.per_layer import listed
 from lora_lab.variants import VARIANTS
@@ -134,7 +134,7 @@ class Reach:
         if not matrices:
             return []
         of_experts = [layer for layer in self.targets(()) if layer.of_experts]
-        if any(is_named(layer, target) for target in config.targets for layer in of_experts):
+        if any(meant_by(of_experts, config.targets).values()):
             idle = "dropout does not act on experts: no adapter sees their inputs"
             return [idle] if config.hyper.dropout else []
         return [

@@ -11,6 +11,7 @@ from lora_lab.opening_records import TargetInfo
 from lora_lab.runs.grid import (
     AXES,
     VALIDATIONS,
+    Layers,
     TimesRank,
     describe,
     expand,
@@ -94,18 +95,18 @@ def test_all_runs_validate_at_the_same_steps(more, steps):
 def test_all_linear_is_what_the_engine_says():
     head = TargetInfo("lm_head", "linear", (99, 99), all_linear=False)
     config = changed(BASE, hyper=Hyperparameters(rank=50).model_dump())
-    assert hindrance(config, (*LAYERS, head)) == TOO_MUCH.format(50, 32)
-    assert hindrance(changed(config, targets=("lm_head",)), (*LAYERS, head)) == ""
+    assert hindrance(config, Layers((*LAYERS, head))) == TOO_MUCH.format(50, 32)
+    assert hindrance(changed(config, targets=("lm_head",)), Layers((*LAYERS, head))) == ""
 
 
 def test_a_layer_that_is_trained_whole_has_no_rank_and_may_be_frozen():
     head = TargetInfo("score", "linear", (99, 99), always=True)
     config = changed(BASE, targets=("fc1",), hyper=Hyperparameters(rank=50).model_dump())
-    assert hindrance(config, (*LAYERS, head)) == TOO_MUCH.format(50, 32)
+    assert hindrance(config, Layers((*LAYERS, head))) == TOO_MUCH.format(50, 32)
     frozen = changed(BASE, targets=("fc1",), hyper={"frozen_layers": ("score",)})
-    assert hindrance(frozen, (*LAYERS, head)) == ""
+    assert hindrance(frozen, Layers((*LAYERS, head))) == ""
     both = changed(frozen, hyper={"frozen_layers": ("fc1", "score")})
-    assert hindrance(both, (*LAYERS, head)).startswith("every layer would be frozen")
+    assert hindrance(both, Layers((*LAYERS, head))).startswith("every layer would be frozen")
 
 
 def layered(**settings):
@@ -162,7 +163,7 @@ def test_a_small_rate_is_written_as_everywhere():
 
 
 def test_without_a_model_only_what_holds_for_every_model_is_left_out():
-    assert hindrance(changed(BASE, hyper={"rank": 9999}), ()) == ""
+    assert hindrance(changed(BASE, hyper={"rank": 9999}), Layers(())) == ""
     assert len(expand(BASE, {"rank": (9999,)}).runs) == 1
 
 
