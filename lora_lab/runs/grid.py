@@ -154,7 +154,7 @@ def targets_of(base: RunConfig, axes: Mapping[str, Any]) -> set[str]:
 
 @dataclass(frozen=True)
 class Chosen:
-    """What targets mean among the layers of a model; layers that are trained whole aside."""
+    """What targets mean among the layers of a model; whole layers aside."""
 
     names: frozenset[str]
     most: int | None  # the highest rank that one of them can use
