@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import errno
 
+from lora_lab.names import brief
+
+SAID = 10_000  # characters of one message: more of what a file says is quoted nowhere
+
 
 class LabError(Exception):
     """Something the user can mend; `str(error)` is shown as it is, so it reads as a sentence."""
+
+    def __str__(self) -> str:
+        return brief(super().__str__(), SAID)
 
 
 class ConfigError(LabError):

@@ -25,9 +25,10 @@ from rich.text import Text
 from lora_lab import paths
 from lora_lab.atomic import write_file
 from lora_lab.errors import Interrupted, LabError, system_reason
-from lora_lab.names import legible
+from lora_lab.names import brief, legible
 
 FAULT = "fault.txt"  # among the user's data
+LONGEST = 50_000  # characters of one text: of each line end the layout takes a kilobyte
 LINES = 10.0  # seconds between two lines where no terminal can renew one
 
 
@@ -72,6 +73,11 @@ class PlainConsole(Console):
     def file(self) -> Any:
         """Where it prints now."""
         return Stream(sys.stderr if self.stderr else sys.stdout, needed=not self.stderr)
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print what there is, a text that is longer than anybody reads without its middle."""
+        said = [brief(one, LONGEST) if isinstance(one, str) else one for one in objects]
+        super().print(*said, **settings)
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None

@@ -7,6 +7,7 @@ steps: of losses and spectra as many rows pass as fit into that, evenly over the
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -66,12 +67,12 @@ class Relay:
     def _tell(self, id: str, outcome: Outcome) -> None:
         folder = self._order.place / RUNS / outcome.run
         ended = outcome.state != GOING
-        rows = self._tails[id].new(folder, ended)
+        rows = deque(self._tails[id].new(folder, ended))
         while rows and not self._capped:
             part, size = [], 0
             while rows and size < LINE:
                 size += len(rows[0])
-                part.append(json.loads(rows.pop(0)))
+                part.append(json.loads(rows.popleft()))
             self._say(told(item=id, run=outcome.run, rows=part))
         if ended:
             self._ended.add(id)
@@ -117,7 +118,7 @@ class _Tail:
     def _passes(self, raw: bytes) -> bool:
         row = parsed(raw)
         kind = row.get("record") if row else None
-        if row is None or kind in UNTOLD:
+        if row is None or not isinstance(kind, str) or kind in UNTOLD:
             return False
         if kind == "LoadedRecord" and isinstance(row.get("goal"), int):
             self._goal = max(1, row["goal"])

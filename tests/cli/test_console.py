@@ -8,13 +8,14 @@ import re
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from rich.table import Table
 from typer.testing import CliRunner
 
 from lora_lab.cli import app, console
-from lora_lab.cli.console import err, out, print_json, print_table
+from lora_lab.cli.console import LONGEST, err, out, print_json, print_table
 from lora_lab.errors import LabError
 from lora_lab.names import legible
 from tests.runs.sample_run import write_sample
@@ -34,6 +35,18 @@ def test_no_text_steers_a_terminal(capsys):
     assert not STEERS.search(said.out.replace("\n", "") + said.err.replace("\n", ""))
     assert "red" in said.out
     assert "evil" in said.err
+
+
+@pytest.mark.parametrize("say", [out.print, err.print, lambda text: err.print(LabError(text))])
+def test_a_text_of_a_million_lines_loses_its_middle(say, capsys):
+    """Each line end costs the layout a kilobyte: 1 GB in all."""
+    began = time.process_time()
+    say("first" + "\n" * 1_000_000 + "last")
+    assert time.process_time() - began < 1.5
+    said = "".join(capsys.readouterr())
+    assert said.startswith("first")
+    assert said.endswith("last\n")
+    assert len(said) <= LONGEST + 1
 
 
 @pytest.mark.parametrize("place", ["home", "/proc/none"])

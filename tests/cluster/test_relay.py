@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import time
 
 from lora_lab.cluster import relay
 from lora_lab.cluster.order import Order
@@ -43,6 +44,17 @@ def test_a_short_run_is_told_whole(tmp_path):
     lines = []
     Relay(order, lines.append).look()
     assert steps_of(lines) == list(range(1, 101))
+
+
+def test_millions_of_rows_are_told_in_a_moment_and_what_is_no_record_is_not(tmp_path):
+    order, metrics = written(tmp_path, [])
+    row = {"record": "EditRecord"}
+    metrics.write_text("{}\n" * 500_000 + f"{json.dumps(row)}\n" * 100_000)
+    lines, began = [], time.process_time()
+    Relay(order, lines.append).look()
+    assert time.process_time() - began < 3
+    told = [row for line in lines for row in json.loads(line.removeprefix(MARK))["rows"]]
+    assert told == [row] * 100_000
 
 
 def test_a_long_run_is_told_evenly_and_its_last_step_is(tmp_path):
