@@ -53,11 +53,14 @@ class Mirror:
                     continue
                 if isinstance(facts, dict):
                     self._take(facts)
+        refused = None
         for id, run in self._runs.items():
-            run.flush()
-            item = self._queue.find(id)
-            if item is not None and not item.ended:
-                self._queue.note(id, keep=False, **run.reached)
+            try:
+                self._write(id, run)
+            except LabError as error:  # one that cannot be written keeps no other from it
+                refused = refused or error
+        if refused is not None:
+            raise refused
         return bool(new)
 
     def again(self) -> None:
@@ -100,11 +103,25 @@ class Mirror:
             if run is not None:  # it was begun anew over there
                 run.close()
             run = self._runs[item.id] = _Run(item, str(facts.get("run")), self._where)
-            self._queue.note(item.id, state=RUNNING, run=str(run.path), message="")
         if isinstance(rows := facts.get("rows"), list):
             run.add([row for row in rows if _is_sound(row)])
         if "state" in facts:
+            run.told_end = facts
+
+    def _write(self, id: str, run: _Run) -> None:
+        """Write what a look has told of a run: once, however often it was begun anew or ended."""
+        item = self._queue.find(id)
+        if item is None:
+            return
+        if not run.begun:
+            run.begin()
+            self._queue.note(id, state=RUNNING, run=str(run.path), message="")
+        run.flush()
+        facts, run.told_end = run.told_end, None
+        if facts is not None:
             self._ended(item, run, facts)
+        if (item := self._queue.find(id)) is not None and not item.ended:
+            self._queue.note(id, keep=False, **run.reached)
 
     def _ended(self, item: Item, run: _Run, facts: dict[str, Any]) -> None:
         try:
@@ -147,18 +164,23 @@ class _Run:
     """The folder here of one run there."""
 
     def __init__(self, item: Item, name: str, where: str) -> None:
-        """Raises LabError where none can be made, or another process trains in it."""
         self.name, self._where = name, where  # over there
+        self.told_end: dict[str, Any] | None = None  # that is still to be written
         self.step, self.best, self.parameters = 0, math.inf, 0
         self._loss, self._seconds, self._state = math.nan, 0.0, "running"
         self._config, self._rows, self._goal = item.config, [], item.config.max_steps
         self.path = Path(item.run) if item.run else new_folder(item)
-        self._left_alone = resumable(self.path) is not None  # it is whole already, or goes on here
+        self.begun = self._left_alone = False
         self._folder: RunFolder | None = None
-        if not self._left_alone:
-            self._begin()
 
-    def _begin(self) -> None:
+    def begin(self) -> None:
+        """Raises LabError where no folder can be made, or another process trains in it."""
+        self._left_alone = resumable(self.path) is not None  # it is whole already, or goes on here
+        if not self._left_alone:
+            self._make()
+        self.begun = True
+
+    def _make(self) -> None:
         known = (self.path / METRICS).exists()
         folder = (
             RunFolder(self.path) if known else RunFolder.create(self.path.parent, self.path.name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import secrets
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -200,7 +201,7 @@ def items_of(folder: Path) -> tuple[Item, ...]:
         stored = plain_json(read_own(path, LARGEST), VALUES, LISTS)
         schema = stored["schema"]
         if schema == SCHEMA:
-            return tuple(_item(values, path) for values in stored["items"])
+            return _with_own_runs(_item(values, path) for values in stored["items"])
         if type(schema) is not int or schema < SCHEMA:
             raise ValueError("no lab has written such a version")
     except FileNotFoundError:
@@ -213,6 +214,23 @@ def items_of(folder: Path) -> tuple[Item, ...]:
         f"The queue {path} is of a newer version of the lab, and stays as it is. Open it with that "
         "one, or move the file away."
     )
+
+
+def _with_own_runs(items: Iterable[Item]) -> tuple[Item, ...]:
+    """`items`, of which no two go on in one folder, whatever it is called: the first of them does.
+
+    Folders are looked through for each item that may go on.
+    """
+    found, seen = list[Item](), set[tuple[int, int]]()
+    for item in items:
+        if item.run and not item.ended:
+            with suppress(OSError, ValueError):
+                about = os.stat(item.run)
+                place = (about.st_dev, about.st_ino)
+                item = replace(item, run="") if place in seen else item
+                seen.add(place)
+        found.append(item)
+    return tuple(found)
 
 
 def new_folder(item: Item) -> Path:

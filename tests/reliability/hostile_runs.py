@@ -7,6 +7,7 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,22 @@ def lined_up(folder: Path, ask: bool = False) -> Any:
 
 def suggested(folder: Path) -> Any:
     return lined_up(folder, ask=True)
+
+
+def followed(path: Path) -> Any:
+    """A cluster's log, of a sweep of one run."""
+    from lora_lab.cluster.mirror import Mirror
+    from lora_lab.presets import starting_config
+    from lora_lab.runs.queue import Queue, new_item
+
+    held = Queue(path.parent / "sweep")
+    try:
+        held.put_back([replace(new_item(starting_config("digits")), id="a")])
+        mirror = Mirror(held, "sweep", "there")
+        mirror.take(path.read_text())
+        mirror.close()
+    finally:
+        held.close()
 
 
 def heard(path: Path) -> Any:
@@ -245,6 +262,28 @@ def ended(folder: Path, count: int, **facts: Any) -> None:
     (folder / "queue.json").write_text(json.dumps({"schema": 1, "items": items}))
 
 
+def waiting_for_one(folder: Path) -> None:
+    """A queue whose runs all wait to go on in one folder, where nothing is a checkpoint."""
+    from lora_lab import paths
+
+    run = sample(paths.runs() / "one")
+    for step in range(1, 201):
+        (run / "checkpoints" / f"step-{step:09}" / "x").mkdir(parents=True)
+    ended(folder, 1500, state="waiting", run=str(run))
+
+
+def begun_anew(**facts: Any) -> Callable[[Path], Any]:
+    """A log that tells of a run under another name in each line."""
+
+    def write(path: Path) -> None:
+        from lora_lab.cluster.relay import told
+
+        lines = (told(item="a", run=f"r-{n}", rows=[], **facts) for n in range(3000))
+        path.write_text("".join(lines))
+
+    return write
+
+
 def deep(folder: Path) -> None:
     """Folders within each other, beyond what a path may be as well."""
     here = os.open(sample(folder), os.O_RDONLY)
@@ -309,6 +348,9 @@ def hostile_runs() -> dict[str, Hostile]:
         "ended runs of a queue": Hostile(lambda p: ended(p, 30_000), lined_up, ""),
         "ended runs of a queue and its search": Hostile(
             lambda p: ended(p, 30_000, search="a", trial=0), lined_up, ""),
+        "one folder of all runs of a queue": Hostile(waiting_for_one, lined_up, ""),
+        "runs begun anew.log": Hostile(begun_anew(), followed, ""),
+        "runs that end.log": Hostile(begun_anew(state="failed", message=""), followed, ""),
         "message of an engine": Hostile(
             lambda path: path.write_bytes(b'{"records":[' + b"[]," * 2**20 + b"[]]}\n"), heard,
             "lists and tables"),

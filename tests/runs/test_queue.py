@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from lora_lab.runs.queue import (
     Item,
     Queue,
     items_of,
+    new_item,
     pareto,
     seconds_left,
 )
@@ -304,3 +306,12 @@ def test_the_front_holds_whoever_is_beaten_by_nobody():
         assert set(front) == {i.id for i in told} - beaten
         sizes = [next(i.parameters for i in items if i.id == id) for id in front]
         assert sizes == sorted(sizes)
+
+
+def test_of_two_that_name_one_run_the_first_goes_on(tmp_path):
+    run = paths.runs() / "r-0"
+    run.mkdir(parents=True)
+    queue = Queue(tmp_path)
+    queue.put_back([replace(new_item(BASE), run=str(run)) for _ in range(2)])
+    queue.close()
+    assert [item.run for item in items_of(tmp_path)] == [str(run), ""]
