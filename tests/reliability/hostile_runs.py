@@ -7,12 +7,12 @@ import os
 import zipfile
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from lora_lab.folders import remove_folder
 from tests.reliability.hostile_inputs import Hostile
+from tests.reliability.hostile_queues import hostile_queues
 
 MANY = b"[]," * 10_900_000 + b"[]"  # 33 MB of text that take 1.5 GB
 HOLE = 2**29  # bytes of a sparse file
@@ -84,39 +84,6 @@ def queued(folder: Path) -> Any:
     from lora_lab.runs.queue import items_of
 
     return items_of(folder)
-
-
-def lined_up(folder: Path, ask: bool = False) -> Any:
-    """A queue with its searches, of which the next run may be asked for."""
-    from lora_lab.runs.queue import Queue
-    from lora_lab.runs.searches import Searches
-
-    held = Queue(folder)
-    try:
-        searches = Searches(held)
-        return searches.next() if ask else searches.left
-    finally:
-        held.close()
-
-
-def suggested(folder: Path) -> Any:
-    return lined_up(folder, ask=True)
-
-
-def followed(path: Path) -> Any:
-    """A cluster's log, of a sweep of one run."""
-    from lora_lab.cluster.mirror import Mirror
-    from lora_lab.presets import starting_config
-    from lora_lab.runs.queue import Queue, new_item
-
-    held = Queue(path.parent / "sweep")
-    try:
-        held.put_back([replace(new_item(starting_config("digits")), id="a")])
-        mirror = Mirror(held, "sweep", "there")
-        mirror.take(path.read_text())
-        mirror.close()
-    finally:
-        held.close()
 
 
 def heard(path: Path) -> Any:
@@ -243,47 +210,6 @@ def queue(folder: Path) -> None:
     (folder / "queue.json").write_bytes(b'{"schema":1,"items":[' + MANY + b"," + MANY + b"]}")
 
 
-def searching(folder: Path, targets: list[list[str]], layers: int, name: str = "{}") -> None:
-    """A queue with a search for these targets among so many layers."""
-    known = [{"name": name.format(n), "kind": "linear", "shape": [1, 1], "all_linear": True}
-             for n in range(layers)]  # fmt: skip
-    plan = {"schema": 1, "base": {"task": "digits"}, "space": {"targets": targets, "rank": [1, 2]},
-            "sampler": "random", "trials": 5, "pruner": "none", "adaptable": known}  # fmt: skip
-    (folder / "searches" / "a").mkdir(parents=True)
-    (folder / "searches" / "a" / "search.json").write_text(json.dumps(plan))
-
-
-def ended(folder: Path, count: int, **facts: Any) -> None:
-    """A queue of runs that have ended, beside a search."""
-    searching(folder, [["1"]], 2)
-    told = {"state": "done", "run": "", "max_steps": 0, "step": 0, "best": None, "parameters": 0,
-            "seconds": 0.0, "message": "", "config": {"task": "digits"}, **facts}  # fmt: skip
-    items = [{"id": f"{n:x}", **told} for n in range(count)]
-    (folder / "queue.json").write_text(json.dumps({"schema": 1, "items": items}))
-
-
-def waiting_for_one(folder: Path) -> None:
-    """A queue whose runs all wait to go on in one folder, where nothing is a checkpoint."""
-    from lora_lab import paths
-
-    run = sample(paths.runs() / "one")
-    for step in range(1, 201):
-        (run / "checkpoints" / f"step-{step:09}" / "x").mkdir(parents=True)
-    ended(folder, 1500, state="waiting", run=str(run))
-
-
-def begun_anew(**facts: Any) -> Callable[[Path], Any]:
-    """A log that tells of a run under another name in each line."""
-
-    def write(path: Path) -> None:
-        from lora_lab.cluster.relay import told
-
-        lines = (told(item="a", run=f"r-{n}", rows=[], **facts) for n in range(3000))
-        path.write_text("".join(lines))
-
-    return write
-
-
 def deep(folder: Path) -> None:
     """Folders within each other, beyond what a path may be as well."""
     here = os.open(sample(folder), os.O_RDONLY)
@@ -338,24 +264,12 @@ def hostile_runs() -> dict[str, Hostile]:
             saved(lambda table: in_facts(table, b"1" * 2**25)), newest, "before its numbers"),
         "header of a snapshot": Hostile(snapshot, factors, "lists and tables"),
         "lists of a queue": Hostile(queue, queued, "lists and tables"),
-        "targets and layers of a queue": Hostile(
-            lambda p: searching(p, [[str(n) for n in range(3000)]], 6000), suggested, ""),
-        "targets of a queue that mean no layer": Hostile(
-            lambda p: searching(p, [[f"x{n}"] for n in range(1000)], 20_000), suggested, ""),
-        "long names of layers of a queue": Hostile(
-            lambda p: searching(p, [["1"], ["x"], ["1", "x"]], 1500, "a." * 480 + "{}"),
-            suggested, ""),
-        "ended runs of a queue": Hostile(lambda p: ended(p, 30_000), lined_up, ""),
-        "ended runs of a queue and its search": Hostile(
-            lambda p: ended(p, 30_000, search="a", trial=0), lined_up, ""),
-        "one folder of all runs of a queue": Hostile(waiting_for_one, lined_up, ""),
-        "runs begun anew.log": Hostile(begun_anew(), followed, ""),
-        "runs that end.log": Hostile(begun_anew(state="failed", message=""), followed, ""),
         "message of an engine": Hostile(
             lambda path: path.write_bytes(b'{"records":[' + b"[]," * 2**20 + b"[]]}\n"), heard,
             "lists and tables"),
         "depth of a run.zip": Hostile(deep_zip, unpacked, "folders within each other"),
     }  # fmt: skip
+    found |= hostile_queues()
     if os.name == "posix":
         found |= {
             "depth of a run": Hostile(deep, listed, ""),
