@@ -49,6 +49,7 @@ PLAN, JOURNAL = "search.json", "study.log"
 MOST = 1000  # trials of one search
 TRIES = 200  # suggestions in a row that are no new run, before there is none left
 LARGEST = 2**22  # bytes of a plan
+AT_ONCE = 16  # ends that are told late, and of each the disk is waited for: a kill leaves one
 NEEDED = "A search needs Optuna, which is not installed here: pip install 'lora-lab[search]'."
 
 
@@ -168,9 +169,12 @@ class Search:
 
     def _next(self, known: Collection[int]) -> tuple[int, RunConfig] | None:
         kinds: set[str] = set()
+        late = 0
         for trial in self._trials():
             config = self._config(trial)
             if config is None and not trial.state.is_finished():  # asked, and killed in that moment
+                if (late := late + 1) > AT_ONCE:
+                    continue
                 if trial.state.name == "WAITING":  # nor begun: only what runs can be told an end
                     self._study.ask()
                 self._study.tell(trial.number, state=ended("FAIL"))

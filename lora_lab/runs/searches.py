@@ -10,7 +10,7 @@ from lora_lab.folders import contents, is_there
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import EvalRecord, Record, State, StateRecord
 from lora_lab.runs.queue import ABORTED, DONE, FAILED, PRUNED, Item, Queue
-from lora_lab.runs.search import FOLDER, PLAN, Plan, Search
+from lora_lab.runs.search import AT_ONCE, FOLDER, PLAN, Plan, Search
 
 
 class Searches:
@@ -45,7 +45,9 @@ class Searches:
         self._pruned = False
         for id, items in self._by_search().items():
             ended = {item.trial: item for item in reversed(items) if item.ended}
-            for trial in sorted(ended.keys() & self._searches[id].going) if ended else ():
+            for trial in (
+                sorted(ended.keys() & self._searches[id].going)[-AT_ONCE:] if ended else ()
+            ):
                 self.tell(ended[trial].id)
 
     def _by_search(self) -> dict[str, list[Item]]:

@@ -63,6 +63,20 @@ def ended(folder: Path, count: int, **facts: Any) -> None:
     (folder / "queue.json").write_text(json.dumps({"schema": 1, "items": items}))
 
 
+def never_told(folder: Path, count: int = 8000) -> None:
+    """A search whose trials all go on by its journal, and have ended by the queue."""
+    ended(folder, count, search="a")
+    told = json.loads((folder / "queue.json").read_text())
+    for number, item in enumerate(told["items"]):
+        item["trial"] = number
+    (folder / "queue.json").write_text(json.dumps(told))
+    study = {"op_code": 0, "worker_id": "a", "study_name": "search", "directions": [1]}
+    begun = {"op_code": 4, "worker_id": "a", "study_id": 0,
+             "datetime_start": "2026-11-30T23:52:12+00:00"}  # fmt: skip
+    lines = "\n".join(map(json.dumps, [study, *[begun] * count]))
+    (folder / "searches" / "a" / "study.log").write_text(lines + "\n")
+
+
 def waiting_for_one(folder: Path) -> None:
     """A queue whose runs all wait to go on in one folder, where nothing is a checkpoint."""
     from lora_lab import paths
@@ -99,6 +113,9 @@ def hostile_queues() -> dict[str, Hostile]:
         "ended runs of a queue": Hostile(lambda p: ended(p, 30_000), lined_up, ""),
         "ended runs of a queue and its search": Hostile(
             lambda p: ended(p, 30_000, search="a", trial=0), lined_up, ""),
+        "ends of a queue that its search was never told": Hostile(never_told, lined_up, ""),
+        "ends of a queue that its search tells": Hostile(
+            lambda p: never_told(p, 1800), suggested, ""),
         "one folder of all runs of a queue": Hostile(waiting_for_one, lined_up, ""),
         "runs begun anew.log": Hostile(begun_anew(), followed, ""),
         "runs that end.log": Hostile(begun_anew(state="failed", message=""), followed, ""),
