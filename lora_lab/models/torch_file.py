@@ -76,6 +76,12 @@ def read_torch(file: BinaryIO, size: int) -> Weights:
             f"its tensors claim {claimed:,} bytes of the {size:,} of the file: they are the same "
             "numbers many times. Save each once."
         )
+    storages = [tensor.untyped_storage() for tensor in found.values()]
+    held = sum({storage.data_ptr(): storage.nbytes() for storage in storages}.values())
+    if held > size:
+        raise CheckpointError(
+            f"its tensors hold {held - size:,} bytes that are not in it. {DAMAGED}"
+        )
     found.note = "; ".join(notes)
     return found
 
@@ -136,7 +142,7 @@ class _Tables:
 
 
 def _has_sizes(value: Any) -> bool:
-    return torch.is_tensor(value) and value.dim() > 0
+    return torch.is_tensor(value) and value.ndim > 0
 
 
 def _called(key: Any) -> str:
@@ -240,6 +246,7 @@ def _tensor(name: Any, value: Any) -> torch.Tensor:
     if type(value) not in (torch.Tensor, torch.nn.Parameter):
         kind = type(value).__name__
         raise CheckpointError(f"{label} is a {kind}, not a tensor. Save a state_dict().")
+    value = torch.Tensor.detach(value)  # a parameter's attributes, which may hide its methods, go
     other = "quantized" if value.is_quantized else "nested" if value.is_nested else ""
     if other or value.layout is not torch.strided or value.device.type != "cpu":
         kind = other or str(value.layout).removeprefix("torch.")
@@ -249,4 +256,4 @@ def _tensor(name: Any, value: Any) -> torch.Tensor:
         raise CheckpointError(
             f"tensor {label} claims {value.numel():,} numbers that are not in the file. {DAMAGED}"
         )
-    return value.detach()
+    return value

@@ -3,9 +3,10 @@
 import io
 import pickle
 import pickletools
+import struct
 import time
 import zipfile
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 
 import pytest
 import torch
@@ -38,7 +39,81 @@ def called(function, *arguments):
     return b"\x80\x02}X\x01\x00\x00\x00wc" + function + b"\n(" + numbers + b"tRs."
 
 
+def word(text):
+    raw = text.encode()
+    return b"X" + len(raw).to_bytes(4, "little") + raw
+
+
+def again(function, arguments, calls):
+    """A function that is called again and again, each time with these same arguments."""
+    made = b"(c" + function + b"\nq\x00" + arguments + b"q\x01" + b"h\x00h\x01R" * calls
+    return b"\x80\x02}" + word("w") + b"]" + made + b"es."
+
+
+def keyed(keys):
+    """A table of these keys, after the class of complex numbers."""
+    program = b"\x80\x02}" + word("c") + b"c__builtin__\ncomplex\nq\x00s"
+    return program + b"".join(key + b"Ns" for key in keys) + b"."
+
+
+def number(value):
+    raw = value.to_bytes(value.bit_length() // 8 + 1, "little")
+    return b"\x8a%c" % len(raw) + raw
+
+
+def plane(real, imaginary):
+    return b"h\x00G" + struct.pack(">d", real) + b"G" + struct.pack(">d", imaginary) + b"\x86R"
+
+
+def built(made, state):
+    return b"\x80\x02}" + word("w") + made + state + b"bs."
+
+
+NUMBERS = b"](" + b"".join(b"M" + n.to_bytes(2, "little") for n in range(20_000)) + b"e\x85"
+ORDERED = b"ccollections\nOrderedDict\n)R"
+EMPTY = b"ctorch.nn.parameter\nParameter\nN\x89\x86\x81"
+TABLE = b"}q\x00(" + b"".join(word(f"k{n}") + b"N" for n in range(5000)) + b"u"
+LATIN, SQUARE = word("a" * 150_000) + word("latin1"), word("".join(map(chr, range(20_000, 30_000))))
+
 HOSTILE = {
+    "sets of one list": again(b"__builtin__\nset", NUMBERS, 8000),
+    "a Counter of one text": again(b"collections\nCounter", word("a" * 150_000) + b"\x85", 16_000),
+    "bytes of one text": again(b"_codecs\nencode", LATIN + b"\x86", 16_000),
+    "UTF-32": again(b"_codecs\nencode", word("a" * 150_000) + word("utf-32") + b"\x86", 16_000),
+    "punycode": again(b"_codecs\nencode", SQUARE + word("punycode") + b"\x86", 1),
+    "a table of a table": again(b"collections\nOrderedDict", TABLE + b"\x85", 7000),
+    "a state in a tuple": again(
+        b"torch._utils\n_rebuild_parameter_with_state", b"NN" + TABLE + b"N\x86\x87", 16_000
+    ),
+    "numbers of one hash": keyed(number((2**61 - 1) * n) for n in range(1, 16_001)),
+    "complex numbers of one hash": keyed(plane(2.0**52 - 1000003 * n, n) for n in range(1, 7001)),
+    "tuples as keys": b"\x80\x02}"
+    + word("c")
+    + b"("
+    + b"N" * 9000
+    + b"tq\x00s"
+    + b"h\x00Ns" * 8000
+    + b".",
+    "a set of tuples": b"\x80\x02}"
+    + word("c")
+    + b"("
+    + b"N" * 9000
+    + b"tq\x00s"
+    + word("w")
+    + b"c__builtin__\nset\n]("
+    + b"h\x00" * 20_000
+    + b"e\x85Rs.",
+    "a parameter of any size": built(EMPTY, b"(" + EMPTY + b"K\x00J\x00\x87\x93\x03\x85K\x01\x85t"),
+    "a table that is set": built(ORDERED, b"}" + word("items") + b"K\x01s"),
+    "a table that is set, by pairs": built(ORDERED, b"](" + word("items") + b"K\x01\x86e"),
+    "a table set again and again": b"\x80\x02}"
+    + word("c")
+    + TABLE
+    + b"s"
+    + word("w")
+    + ORDERED
+    + b"h\x00b" * 17_000
+    + b"s.",
     "tuples 40 deep": nested(40),
     "tuples 26 deep": nested(26),
     "tuples 200 deep": nested(200),
@@ -74,10 +149,28 @@ def test_it_is_refused_at_once(tmp_path, case):
     path, began = archive(tmp_path / "x.pt", HOSTILE[case]), time.process_time()
     with pytest.raises(CheckpointError, match=r"x\.pt"):
         read_state(path)
-    assert time.process_time() - began < 2
+    assert time.process_time() - began < 1
+
+
+def marked():
+    """A parameter with attributes of its own, as those of several cards have."""
+    parameter = torch.nn.Parameter(torch.ones(2, 2))
+    parameter.partition_dim, parameter.numel = 1, 7
+    return parameter
 
 
 GOOD = {
+    "attributes": {"w": marked()},
+    "sets and bytes": {
+        "state_dict": {"w": torch.ones(2)},
+        "beside": {
+            "seen": {1, "a", (2, 3), 1j},
+            "counted": Counter("abca"),
+            "raw": b"\xff" * 9999,
+            "state": {"state": 2**127, "shape": torch.Size([2, 3])},
+            (1, 2): 3,
+        },
+    },
     "tensors": {"a.weight": torch.ones(2, 3), "a.bias": torch.zeros(2, dtype=torch.bfloat16)},
     "ordered": OrderedDict(w=torch.ones(2)),
     "parameters": {"w": torch.nn.Parameter(torch.ones(2, 2))},

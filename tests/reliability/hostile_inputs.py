@@ -291,7 +291,7 @@ LOOPS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% en
 def hostile() -> dict[str, Hostile]:
     """Every input by its name."""
     from tests.data.test_image_file import black, many_scans, png
-    from tests.models.test_torch_pickle import archive, called, nested
+    from tests.models.test_torch_pickle import HOSTILE, archive, called, nested
     from tests.reliability.hostile_runs import hostile_runs
     from tests.reliability.hostile_weights import hostile_weights
 
@@ -300,6 +300,8 @@ def hostile() -> dict[str, Hostile]:
         "tensor of no bytes.pt": Hostile(
             lambda p: archive(p, called(b"torch\nTensor", 10**9)), state, "call torch.Tensor"
         ),
+        **{f"{name}.pt": Hostile(lambda p, name=name: archive(p, HOSTILE[name]), state, ".")
+           for name in ("sets of one list", "UTF-32", "punycode", "a table of a table")},
         "bytes.gguf": Hostile(to_bytes(lambda: gguf(array(0, 2 * 10**6, bytes(2 * 10**6)), 1)),
                               looked_at, "list of 2,000,000 values"),
         "words.gguf": Hostile(to_bytes(many_words), looked_at, ""),
