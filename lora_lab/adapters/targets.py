@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear as ReadInAttention
@@ -46,8 +46,9 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
     adaptable = {name: m for name, m in modules.items() if kind_or_none(m) is not None}
     if "" in adaptable:
         raise AdapterError("The model is a single bare layer; put it inside a module to adapt it.")
-    wanted = set()
-    for target in tuple(targets) or (ALL_LINEAR,):
+    words = dict.fromkeys(targets) or {ALL_LINEAR: None}
+    named, wanted = _named(words, modules, experts), set[str]()
+    for target in words:
         if target == ALL_LINEAR:
             chosen = _all_linear(model, adaptable)
             if not chosen:
@@ -72,8 +73,7 @@ def find_targets(model: nn.Module, targets: Iterable[str] = ()) -> dict[str, nn.
                 )
             chosen = [*_all_linear(model, adaptable), *experts]
         else:
-            chosen = [n for n in experts if _of_experts(n, target)]
-            chosen += [] if chosen else [n for n in modules if n and _ends_in(n, target)]
+            chosen = named[target]
             if not chosen:
                 near = _nearest(target, adaptable)
                 hint = f" Near it: {', '.join(near)}." if near else ""
@@ -298,22 +298,39 @@ def _is_linear(module: nn.Module) -> bool:
     return kind_or_none(module) in (Linear, LinearInBlocks, TransposedLinear)
 
 
-def _ends_in(name: str, target: str) -> bool:
-    return name == target or name.endswith(f".{target}")
+def _named(
+    targets: Iterable[str], modules: Iterable[str], experts: Iterable[str]
+) -> dict[str, list[str]]:
+    """Of each target the modules that it names, in one walk: experts, where it names some."""
+    of_experts: dict[str, list[str]] = {target: [] for target in targets}
+    others: dict[str, list[str]] = {target: [] for target in of_experts}
+    for name in experts:
+        for end in of_experts.keys() & {end for path in _paths(name) for end in _ends(path)}:
+            of_experts[end].append(name)
+    for name in modules:
+        for end in others.keys() & _ends(name):
+            others[end].append(name)
+    return {target: found or others[target] for target, found in of_experts.items()}
 
 
-def _of_experts(name: str, target: str) -> bool:
-    """Whether a target means this expert's matrix: itself, its expert, parameter, or all experts'.
+def _ends(path: str) -> Iterator[str]:
+    """A path and its dotted ends."""
+    while path:
+        yield path
+        path = path.partition(".")[2]
+
+
+def _paths(name: str) -> tuple[str, ...]:
+    """What an expert's matrix is called by: itself, its parameter, its expert, or all experts.
 
     `….experts.3.down_proj` is meant by its ends, and by those of `….experts.down_proj` and of
     `….experts.3` and `….experts`.
     """
     place = ExpertName.of(name)
     if place is None:
-        return False
+        return ()
     owner, parameter, number = place
-    paths = (name, f"{owner}.{parameter}", f"{owner}.{number}", owner)
-    return any(_ends_in(path, target) for path in paths)
+    return name, f"{owner}.{parameter}", f"{owner}.{number}", owner
 
 
 def _nearest(target: str, names: Iterable[str]) -> list[str]:

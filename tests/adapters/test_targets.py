@@ -1,6 +1,7 @@
 """Targets by path, by end of path and as all-linear; ties, shared layers, and what is refused."""
 
 import copy
+import time
 
 import pytest
 import torch
@@ -299,3 +300,18 @@ def test_a_linear_layer_of_another_class_is_one_if_it_computes_as_one(kind, adap
     W = layers["1"].weight
     torch.testing.assert_close(model(x), nn.functional.linear(model[0](x), W, model[1].bias))
     assert not torch.equal(model(x), before)
+
+
+@pytest.mark.parametrize("names", [["all-linear"], ["all-linear+conv"], ["query", "output.dense"]])
+def test_a_target_that_stands_many_times_is_looked_for_once(names):
+    model = small("bert")
+    began = time.process_time()
+    assert find_targets(model, names * 30_000).keys() == find_targets(model, names).keys()
+    assert time.process_time() - began < 1
+
+
+def test_many_targets_are_found_in_one_walk():
+    model = nn.ModuleDict({f"n{n}": nn.Linear(1, 1) for n in range(4000)})
+    began = time.process_time()
+    assert len(find_targets(model, [f"n{n}" for n in range(4000)])) == 4000
+    assert time.process_time() - began < 1
