@@ -235,11 +235,12 @@ def _of_experts(weights: AdapterWeights, kind: str) -> list[str]:
     They are stacked, so that all of them have to be there, with the rank and alpha that the file
     has for most layers; and they cannot be beside factors that are stacked already.
     """
-    mapping, inside, reasons = EXPERTS[kind], {}, []
+    mapping, reasons = EXPERTS[kind], []
+    inside: dict[tuple[str, str], dict[tuple[int, str], LayerWeights]] = {}
     for layer in weights.layers:
         word = layer.name.rpartition(".")[2]
         if word in mapping and (place := _expert(layer)):
-            inside[place[0], mapping[word], place[1], word] = layer
+            inside.setdefault((place[0], mapping[word]), {})[place[1], word] = layer
     if not inside:
         return reasons
     if held := sorted(by_weight(weights)):
@@ -248,25 +249,24 @@ def _of_experts(weights: AdapterWeights, kind: str) -> list[str]:
             f"cannot be told of this one beside them. {MERGE}"
         )
     common = Counter((x.rank, x.alpha, x.scaling) for x in weights.layers).most_common(1)[0][0]
-    experts = 1 + max(number for _, _, number, _ in inside)
-    if {fused for _, fused, _, _ in inside} == {"gate_up_proj"}:
+    experts = 1 + max(number for parts in inside.values() for number, _ in parts)  # as it is named
+    if {fused for _, fused in inside} == {"gate_up_proj"}:
         reasons.append(
             f"{next(iter(inside))[0]}: PEFT 0.21 reads no gate_up_proj of fused experts without "
             f"their down_proj. {MERGE}"
         )
-    for container, fused in dict.fromkeys(key[:2] for key in inside):
+    for (container, fused), parts in inside.items():
         words = [word for word, name in mapping.items() if name == fused]
-        wanted = [inside.get((container, fused, n, w)) for n in range(experts) for w in words]
-        if None in wanted:
+        if len(parts) < experts * len(words):  # counted, since a name may say any number
             reasons.append(
                 f"{container}: PEFT 0.21 stacks the {', '.join(words)} of all {experts} experts, "
                 f"and some have no factors. {MERGE}"
             )
-        elif any((x.rank, x.alpha, x.scaling) != common for x in wanted):
+        elif any((x.rank, x.alpha, x.scaling) != common for x in parts.values()):
             reasons.append(
                 f"{container}: PEFT 0.21 gives all fused experts the rank and alpha that most "
                 "layers have, and these have others. Write peft-portable, or a merged checkpoint"
             )
-        elif any(x.magnitude is not None for x in wanted):
+        elif any(x.magnitude is not None for x in parts.values()):
             reasons.append(f"{container}: PEFT has no DoRA of fused experts. {MERGE}")
     return reasons
