@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -144,7 +144,13 @@ def read_config(path: Path) -> PeftConfig:
 
 
 def left_out(targeting: dict[str, Any], names: list[str]) -> tuple[str, str] | None:
-    """The first of `names` that PEFT would put no adapter on, and the field that is why.
+    """The first of `names` that PEFT would put no adapter on, and the field that is why."""
+    spared = spares(targeting)
+    return next(((name, field) for name in names if (field := spared(name))), None)
+
+
+def spares(targeting: dict[str, Any]) -> Callable[[str], str]:
+    """What says of a layer which field keeps PEFT from putting an adapter on it, or "".
 
     A pattern that cannot be followed is taken to match.
     """
@@ -158,20 +164,23 @@ def left_out(targeting: dict[str, Any], names: list[str]) -> tuple[str, str] | N
     follows = {
         text: _follower(text) for text in (targets, excluded) if isinstance(text, str) and text
     }
-    for name in names:
+
+    def spared(name: str) -> str:
         if isinstance(excluded, str):
             if excluded and excluded in follows and follows[excluded](name, False):
-                return name, "exclude_modules"
+                return "exclude_modules"
         elif any(part in unlisted for part in suffixes(name)):
-            return name, "exclude_modules"
+            return "exclude_modules"
         if listed is None:
             if not follows[targets](name, True):
-                return name, "target_modules"
+                return "target_modules"
         elif not any(part in listed for part in suffixes(name)):
-            return name, "target_modules"
+            return "target_modules"
         elif layers and name not in listed and _number(name, words) not in layers:
-            return name, "layers_to_transform"
-    return None
+            return "layers_to_transform"
+        return ""
+
+    return spared
 
 
 def unmatched(targeting: dict[str, Any], names: list[str]) -> list[str]:

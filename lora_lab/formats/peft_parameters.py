@@ -13,7 +13,7 @@ layer's own weight, (out, in), may be named as well, and has the keys of the lay
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -23,7 +23,7 @@ from lora_lab.adapters.weights import ExpertName, LayerWeights
 from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile, metadata_table
 from lora_lab.formats.factors import FLOATS
-from lora_lab.formats.peft_config import PeftConfig, left_out
+from lora_lab.formats.peft_config import PeftConfig, spares
 from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_tensors import A_KEY, B_KEY, PREFIX, split_key
 from lora_lab.names import shown
@@ -154,8 +154,9 @@ def taken_apart(
     table = metadata_table(file, "experts")
     table = table if isinstance(table, dict) else {}
     layers, by_weight, rest = [], set(), dict(file.tensors)
+    spared = spares(config.targeting)
     for owner, levels in found.items():
-        names = _parameters(config, owner, len(levels))
+        names = _parameters(config, owner, len(levels), spared)
         if names == ["weight"] and _is_whole(config, file, owner):
             by_weight.add(owner)
             continue
@@ -174,7 +175,9 @@ def taken_apart(
     return file._replace(tensors=rest), layers, by_weight
 
 
-def _parameters(config: PeftConfig, owner: str, levels: int) -> list[str]:
+def _parameters(
+    config: PeftConfig, owner: str, levels: int, spared: Callable[[str], str]
+) -> list[str]:
     """The parameters of a module that `target_parameters` names, by PEFT's rule of ends.
 
     A bare word is the end of any path, and which modules have such a parameter the file does not
@@ -186,7 +189,7 @@ def _parameters(config: PeftConfig, owner: str, levels: int) -> list[str]:
     bare = [n for n in words if n not in surely]
     if surely:
         return [*surely, *bare] if len(surely) + len(bare) == levels else surely
-    return bare if levels > 1 or left_out(config.targeting, [owner]) is not None else []
+    return bare if levels > 1 or spared(owner) else []
 
 
 @lru_cache(maxsize=1)

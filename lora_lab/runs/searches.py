@@ -45,9 +45,8 @@ class Searches:
         self._pruned = False
         for id, items in self._by_search().items():
             ended = {item.trial: item for item in reversed(items) if item.ended}
-            for trial in (
-                sorted(ended.keys() & self._searches[id].going)[-AT_ONCE:] if ended else ()
-            ):
+            going = self._searches[id].going if ended else set()
+            for trial in sorted(ended.keys() & going)[-AT_ONCE:]:
                 self.tell(ended[trial].id)
 
     def _by_search(self) -> dict[str, list[Item]]:

@@ -177,12 +177,12 @@ def file_of(folder: Path, name: str, how: Callable[[Path], Any]) -> None:
     how(folder / name)
 
 
-def peft(folder: Path, **settings: Any) -> None:
+def peft(folder: Path, count: int = 300, **settings: Any) -> None:
     import torch
 
     folder.mkdir()
     factors = {f"base_model.model.layers.{n}.q.lora_{k}.weight": torch.ones(4, 4)
-               for n in range(300) for k in "AB"}  # fmt: skip
+               for n in range(count) for k in "AB"}  # fmt: skip
     save_file(factors, str(folder / "adapter_model.safetensors"))
     told = {"peft_type": "LORA", "r": 4, "lora_alpha": 4, "target_modules": ["q"], **settings}
     (folder / "adapter_config.json").write_text(json.dumps(told))
@@ -361,6 +361,9 @@ def hostile() -> dict[str, Hostile]:
             "too long to be followed"),
         "20,000 patterns": Hostile(
             lambda p: peft(p, rank_pattern={f"(a|b){n}": 8 for n in range(20_000)}), adapter, ""),
+        "many targets beside parameters": Hostile(
+            lambda p: peft(p, 3000, target_modules=["q", *(f"m{n}" for n in range(50_000))],
+                           target_parameters=["z.y"]), adapter, ""),
         "targets": Hostile(lambda p: peft(p, target_modules="(a+)+$"), adapter, "."),
         "excluded": Hostile(lambda p: peft(p, exclude_modules="(.*)*z"), adapter, ""),
         "wide, classes.csv": Hostile(wide(4000, 30), predicted, "which column is the label"),
