@@ -14,7 +14,14 @@ from lora_lab.models.hf_config import read_config
 from lora_lab.models.named_classes import check_alone, check_classes, check_settings
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_guard import guarded, made_in_time
-from lora_lab.models.tokenizer_texts import CONFIG, MAP, PIECES, check_files, check_tokens
+from lora_lab.models.tokenizer_texts import (
+    CONFIG,
+    MAP,
+    PIECES,
+    TEMPLATES,
+    check_files,
+    check_tokens,
+)
 
 TOKENIZERS = ("tokenizer.json", "vocab.txt", "vocab.json", *PIECES)
 
@@ -41,6 +48,8 @@ def open_tokenizer(path: str | Path) -> Any:
         header = header_of(check_gguf(path))
         size = path.stat().st_size
         path, beside = path.parent, {"gguf_file": path.name}
+        if (path / TEMPLATES).is_dir():  # of what lies beside it, the library goes through this
+            size += check_files(path / TEMPLATES)
         settings = check_tokenizer(path, size)  # the library reads what lies beside it as well
     else:
         read_config(path)

@@ -369,6 +369,21 @@ def test_what_lies_beside_a_gguf_is_looked_at_as_well(tmp_path):
         open_tokenizer(tmp_path / "x.gguf")
 
 
+def test_templates_beside_a_gguf_are_files_of_a_size(tmp_path):
+    from tests.models.test_gguf_file import write
+    from tests.models.tiny import MODELS
+
+    write(tmp_path / "x.gguf", MODELS["llama"]())
+    (tmp_path / "another.json").touch()  # of some other program, and none of the tokenizer's
+    os.truncate(tmp_path / "another.json", 2**28)
+    (tmp_path / "additional_chat_templates").mkdir()
+    (tmp_path / "additional_chat_templates/a.jinja").write_text("{{ 1 }}")
+    assert open_tokenizer(tmp_path / "x.gguf")
+    os.truncate(tmp_path / "additional_chat_templates/a.jinja", 2**28)
+    with pytest.raises(CheckpointError, match=r"^a.jinja: 268,435,456 bytes are more than any"):
+        open_tokenizer(tmp_path / "x.gguf")
+
+
 def test_a_gguf_beside_files_that_ask_for_code_is_opened(tmp_path):
     from tests.models.test_gguf_file import write
     from tests.models.tiny import MODELS
