@@ -196,7 +196,7 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         if key in (TOKENS, TYPES):
             words.setdefault(key, value)  # of two the library takes the first
         if key == "general.alignment":
-            alignment = value if isinstance(value, int) and 0 < value <= 2**20 else 32
+            alignment = _alignment(value)
     _check_words(words.get(TOKENS), words.get(TYPES, b""))
     walked: list[GgufTensor] = []
     places: list[tuple[int, int, str]] = []  # begin and end of each, behind the header
@@ -236,6 +236,16 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         tensor._replace(begin=start + begin)
         for tensor, (begin, _, _) in zip(walked, places, strict=True)
     )
+
+
+def _alignment(value: Any) -> int:
+    """The bytes of which where the tensors begin is a multiple, as the library takes them."""
+    if not value or value & (value - 1):
+        what = "of another kind than a 32-bit number" if value is None else f"{value:,}"
+        raise CheckpointError(
+            f"its general.alignment is {what}, where a power of two belongs. {DAMAGED}"
+        )
+    return int(value)
 
 
 def _numbers(file: BinaryIO, form: str) -> tuple[int, ...]:

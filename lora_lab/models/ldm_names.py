@@ -42,7 +42,7 @@ def aliases(modules: Iterable[str]) -> dict[str, str]:
 def _diffusers(unet: list[str]) -> Iterator[tuple[str, str]]:
     """(module, diffusers' name of it) of a UNet without its prefix."""
     downs = sorted(
-        int(n.split(".")[1]) for n in unet if re.fullmatch(r"input_blocks\.\d+\.0\.op", n)
+        int(n.split(".")[1]) for n in unet if re.fullmatch(r"input_blocks\.[1-9]\d{0,2}\.0\.op", n)
     )
     per_block = downs[0] if downs else 3  # resnets and the downsampler of one resolution
     present = set(unet)
@@ -51,6 +51,8 @@ def _diffusers(unet: list[str]) -> Iterator[tuple[str, str]]:
             if name == theirs:
                 yield name, ours
         parts = name.split(".")
+        if len(parts) < 3 or not re.fullmatch("[0-9]{1,3}", parts[1]):
+            continue  # no block of CompVis' UNet
         if parts[0] == "middle_block" and parts[1] in MIDDLE:
             yield name, _inner(MIDDLE[parts[1]], parts[2:])
         elif parts[0] == "input_blocks" and int(parts[1]) > 0:

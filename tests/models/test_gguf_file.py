@@ -195,6 +195,37 @@ def test_a_sound_walk_lists_the_tensors(tmp_path):
     assert (tensor.name, tensor.shape, tensor.kind, tensor.bytes) == ("t", (4, 4), "F32", 64)
 
 
+def aligned(value, kind="<I", number=4):
+    return text(b"general.alignment") + struct.pack("<I", number) + struct.pack(kind, value)
+
+
+@pytest.mark.parametrize("alignment", [1, 8, 64, 2**21])
+def test_tensors_begin_where_the_library_has_them_begin(tmp_path, alignment):
+    from gguf import GGUFReader
+
+    raw = header(tensors=1, keys=1, rest=aligned(alignment) + TENSOR)
+    (tmp_path / "x.gguf").write_bytes(raw + bytes(-len(raw) % alignment) + bytes(64))
+    with by_copy():
+        reader = GGUFReader(tmp_path / "x.gguf")
+    (tensor,) = check_gguf(tmp_path / "x.gguf")
+    assert tensor.begin == reader.tensors[0].data_offset
+
+
+@pytest.mark.parametrize(
+    "key",
+    [aligned(0), aligned(48), aligned(2**32 - 1), aligned(32, "<Q", 10), aligned(32.0, "<f", 6)],
+)
+def test_an_alignment_that_the_library_refuses_is_refused(tmp_path, key):
+    from gguf import GGUFReader
+
+    raw = header(tensors=1, keys=1, rest=key + TENSOR)
+    (tmp_path / "x.gguf").write_bytes(raw + bytes(-len(raw) % 64) + bytes(1024))
+    with by_copy(), pytest.raises(ValueError, match="alignment"):
+        GGUFReader(tmp_path / "x.gguf")
+    with pytest.raises(CheckpointError, match=r"general\.alignment is .* power of two"):
+        check_gguf(tmp_path / "x.gguf")
+
+
 def placed(*tensors, keys=()):
     """A GGUF file of 4-byte numbers whose tensors lie where they say."""
     raw = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys)) + b"".join(keys)

@@ -58,3 +58,12 @@ def test_text_models_and_other_files():
     for prefix in TEXT:
         assert aliases([prefix + inner]) == {inner: prefix + inner}
     assert aliases(["model.layers.0.self_attn.q_proj"]) == {}
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["middle_block", "input_blocks", "input_blocks.x.0", "input_blocks.1", "output_blocks.-1.0",
+     f"input_blocks.{'1' * 5000}.0.op", "input_blocks.0.0.op", "output_blocks.0.0"],
+)  # fmt: skip
+def test_a_name_that_compvis_does_not_give_is_a_name_all_the_same(name):
+    assert aliases([UNET + name])[name] == UNET + name
