@@ -15,9 +15,9 @@ from typing import Any
 from lora_lab.cluster.order import Order
 from lora_lab.cluster.trial import GOING, RUNS, Outcome, outcome_of
 from lora_lab.errors import LabError
-from lora_lab.runs.lines import parsed, whole_lines
+from lora_lab.runs.lines import open_lines, parsed, whole_lines
 from lora_lab.runs.listing import METRICS, SUMMARY
-from lora_lab.runs.own_files import open_own, read_table
+from lora_lab.runs.own_files import read_table
 
 MARK = "@lora-lab "  # before what is told; whatever else stands in a log is let go
 ROWS = 1_000_000  # bytes of all rows that come by the thousand
@@ -102,7 +102,7 @@ class _Tail:
             self._run, self._at = folder.name, 0
         rows: list[bytes] = []
         try:
-            with open(open_own(folder / METRICS), "rb") as file:
+            with open_lines(folder / METRICS) as file:
                 file.seek(self._at)
                 for raw in whole_lines(file):
                     self._at += len(raw)

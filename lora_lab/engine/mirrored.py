@@ -25,9 +25,8 @@ from lora_lab.records import (
     StateRecord,
     StepRecord,
 )
-from lora_lab.runs.lines import parsed, whole_lines
+from lora_lab.runs.lines import open_lines, parsed, whole_lines
 from lora_lab.runs.listing import METRICS, is_mirror
-from lora_lab.runs.own_files import open_own
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.drained import Drained
 
@@ -85,7 +84,7 @@ class MirroredRun(Drained):
 
     def _follow(self) -> None:
         """Read the file from its beginning until it is another one, or nobody follows."""
-        with open(open_own(self.run / METRICS), "rb") as file:
+        with open_lines(self.run / METRICS) as file:
             here, known = os.fstat(file.fileno()), is_mirror(self.run)
             whole = self._step if not known else -1  # it has come as a whole: only what is missing
             while not self._over.is_set():

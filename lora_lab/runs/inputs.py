@@ -14,8 +14,7 @@ from typing import Any
 from lora_lab.config import RunConfig
 from lora_lab.errors import LabError
 from lora_lab.runs.data_fingerprint import data_fingerprint, is_in_splits
-from lora_lab.runs.lines import lines_of, parsed
-from lora_lab.runs.own_files import open_own
+from lora_lab.runs.lines import lines_of, open_lines, parsed
 from lora_lab.task_info import TASKS
 
 # Field → what a person calls it, and the flag that names another place for it.
@@ -145,7 +144,7 @@ def recorded_layers(metrics: Path) -> tuple[str, ...]:
 def _loaded(metrics: Path) -> dict[str, Any]:
     """What the run wrote of itself when it was opened; {} where nobody can read that."""
     try:
-        with open(open_own(metrics), "rb") as file:
+        with open_lines(metrics) as file:
             staged, size = 0, 0
             for index, line in enumerate(lines_of(file)):
                 size += max(len(line), SHORTEST)

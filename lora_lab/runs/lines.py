@@ -25,6 +25,7 @@ from lora_lab.runs.row_shape import flaw
 
 STEP_LINE = b'{"record":"StepRecord","step":'
 SPECTRUM_LINE = b'{"record":"SpectrumRecord"'
+READ = 2**20  # bytes at a time: who reads few is quicker back than the window's thread awake
 LONGEST = 2**25  # bytes of a line: the spectra of the largest models have some megabytes
 MOST = 2**62  # of what a step can be in a file made by hand
 # Records that are no steps, and what they take in memory, where not all are asked for: a million
@@ -35,6 +36,11 @@ LIST = 128  # bytes that each list or table of a record counts beside its text
 # Marks of rows; the last spectrum may go when another comes.
 EDIT, STEP, SPECTRUM, LAST_SPECTRUM = 1, 2, 3, 4
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+def open_lines(path: Path) -> IO[bytes]:
+    """A run's own file for `lines_of`; raises OSError."""
+    return open(open_own(path), "rb", buffering=READ)
 
 
 def lines_of(file: IO[bytes]) -> Iterator[bytes]:
@@ -70,7 +76,7 @@ def held_lines(
     every, seen, count, beside, room = 1, 0, 0, 0, most
     loose = False  # whether the last row is left out when another step follows
     spectra = _Spectra(holding)
-    with open(open_own(path), "rb") as file:
+    with open_lines(path) as file:
         at = 0
         for raw in lines_of(file):
             place, at = at, at + len(raw)
@@ -127,7 +133,7 @@ def _all_held(path: Path, until: tuple[int, int] | None) -> Iterator[bytes]:
     edits: Holding[int] = Holding(array("q"))  # numbers of lines
     backs: list[tuple[float, int]] = []  # before which line, to which step
     count = 0
-    with open(open_own(path), "rb") as file:
+    with open_lines(path) as file:
         for number, raw in enumerate(lines_of(file)):
             count = number + 1
             if _step_in(raw) >= 0 or (row := parsed(raw)) is None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lora_lab.runs.lines import lines_of, parsed
-from lora_lab.runs.own_files import open_own
+from lora_lab.runs.lines import lines_of, open_lines, parsed
 
 LOADED = b'{"record":"LoadedRecord"'
 Measure = tuple[str, tuple[str, ...]]  # the task, and its classes
@@ -16,7 +15,7 @@ def measure_of(metrics: Path) -> Measure:
     """That of the newest stage of a run; runs that share it are measured alike."""
     newest = b""
     try:
-        with open(open_own(metrics), "rb") as file:
+        with open_lines(metrics) as file:
             for line in lines_of(file):
                 if line.startswith(LOADED):
                     newest = line

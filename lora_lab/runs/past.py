@@ -24,7 +24,7 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.runs.holding import Holding
-from lora_lab.runs.lines import LONGEST, parsed
+from lora_lab.runs.lines import LONGEST, open_lines, parsed
 from lora_lab.runs.own_files import open_own
 from lora_lab.runs.row_shape import flaw, known
 
@@ -57,7 +57,7 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     cannot be read: a run can be resumed without its past.
     """
     try:
-        with open(open_own(path), "rb") as file:
+        with open_lines(path) as file:
             lines = _held(file, until)
     except OSError:
         return
