@@ -39,7 +39,7 @@ def open_processor(path: str | Path) -> Any:
     size = check_files(path)
     for inner in path.iterdir():  # some have a second tokenizer, in a folder of its own
         if inner.is_dir() and any((inner / name).exists() for name in OF_TOKENIZERS):
-            size += (own := check_files(inner))
+            size += (own := check_files(inner, path))
             check_code(inner, check_tokenizer(inner, own))
     sounds = (path / SOUNDS_FILE).exists()
     for name in FILES:

@@ -100,7 +100,10 @@ def _bare(name: str) -> bool:
 
 
 def inside(folder: Path, name: str) -> Path:
-    """`folder`/`name` where it is a regular file of the folder or of its cached repository."""
+    """`folder`/`name` where it is a regular file of the folder or of its cached repository.
+
+    A name may be that of a file in a folder of it, which is there itself.
+    """
     path = folder / name
     try:
         real = path.resolve(strict=True)
@@ -111,7 +114,7 @@ def inside(folder: Path, name: str) -> Path:
         ) from None
     except (OSError, RuntimeError):  # a loop of links
         raise CheckpointError(f"{name}: the link leads nowhere. Download it again.") from None
-    if real.parent not in homes:
+    if real.parent not in (*homes, homes[0] / Path(name).parent):
         raise CheckpointError(
             f"{name} is a link that leads out of {folder.name}, and is not followed. Copy the file "
             "into the folder."

@@ -12,13 +12,16 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import check_values, first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.named_classes import check_alone, check_classes, check_settings
+from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_guard import guarded, made_in_time
 from lora_lab.models.tokenizer_texts import (
+    ADDED,
     CONFIG,
     MAP,
     PIECES,
     TEMPLATES,
+    WHOLE,
     check_files,
     check_tokens,
 )
@@ -49,8 +52,11 @@ def open_tokenizer(path: str | Path) -> Any:
         size = path.stat().st_size
         path, beside = path.parent, {"gguf_file": path.name}
         if (path / TEMPLATES).is_dir():  # of what lies beside it, the library goes through this
-            size += check_files(path / TEMPLATES)
+            size += check_files(path / TEMPLATES, path)
         settings = check_tokenizer(path, size)  # the library reads what lies beside it as well
+        for name in (CONFIG, MAP, ADDED, WHOLE):
+            if (path / name).exists():
+                inside(path, name)
     else:
         read_config(path)
         size = check_files(path)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import check_parts, given_twice, read_json
 from lora_lab.names import shown
 
@@ -283,15 +284,21 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
     return value | data[at] << shift, at + 1
 
 
-def check_files(folder: Path) -> int:
+def check_files(folder: Path, home: Path | None = None) -> int:
     """How many bytes a tokenizer's files have together, as far as the library might read them.
 
-    Raises CheckpointError for one that is none: a pipe would block, a device never end, and no
-    vocabulary is that large.
+    `home` is the model's folder, where this one lies in that. Raises CheckpointError for one that
+    is none: a pipe would block, a device never end, and no vocabulary is that large; and for a link
+    out of the model's folder, whose text would be shown, and written beside what is exported.
     """
     more = folder / TEMPLATES
     found = [*folder.iterdir(), *(more.iterdir() if more.is_dir() else ())]
-    return sum(size_of(path) for path in sorted(found) if path.suffix in READ)
+    found = sorted(path for path in found if path.suffix in READ)
+    size = sum(map(size_of, found))
+    for path in found:
+        if path.is_file():
+            inside(home or folder, str(path.relative_to(home or folder)))
+    return size
 
 
 def size_of(path: Path) -> int:

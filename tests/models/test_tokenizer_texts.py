@@ -345,10 +345,55 @@ def test_a_file_of_the_folder_itself_may_be_named(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told(tmp_path, "tokenizer_config.json", tokenizer_file="tokenizer.json")
     assert open_tokenizer(tmp_path)
-    if os.name == "posix":  # as in a cache of the hub
-        (tmp_path / "tokenizer.json").rename(tmp_path.parent / "blob")
-        (tmp_path / "tokenizer.json").symlink_to(tmp_path.parent / "blob")
-        assert open_tokenizer(tmp_path)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a right elsewhere")
+def test_the_links_of_the_hubs_cache_are_followed(tmp_path):
+    snapshot, blobs = tmp_path / "models--a--b/snapshots/0123", tmp_path / "models--a--b/blobs"
+    snapshot.mkdir(parents=True)
+    blobs.mkdir()
+    save(snapshot, "llama")
+    (snapshot / "additional_chat_templates").mkdir()
+    (snapshot / "additional_chat_templates/a.jinja").write_text("{{ 1 }}")
+    (snapshot / "chat_template.jinja").write_text("{{ 2 }}")
+    for number, file in enumerate([p for p in snapshot.rglob("*") if p.is_file()]):
+        file.rename(blobs / str(number))
+        file.symlink_to(blobs / str(number))
+    assert open_tokenizer(snapshot).chat_template == {"default": "{{ 2 }}", "a": "{{ 1 }}"}
+
+
+OF_FOLDER = (
+    "chat_template.jinja",
+    "additional_chat_templates",
+    "additional_chat_templates/a.jinja",
+)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a right elsewhere")
+@pytest.mark.parametrize(
+    ("name", "gguf"),
+    [*((name, False) for name in OF_FOLDER), *((name, True) for name in OF_FOLDER[1:]),
+     ("tokenizer_config.json", False), ("tokenizer_config.json", True)],
+)  # fmt: skip
+def test_a_file_elsewhere_is_no_part_of_a_tokenizer(tmp_path, name, gguf):
+    """What it says would be shown, and written into an export."""
+    from tests.models.test_gguf_file import write
+    from tests.models.tiny import MODELS
+
+    model, other = tmp_path / "model", tmp_path / "other"
+    (other / "additional_chat_templates").mkdir(parents=True)
+    for place in OF_FOLDER[::2]:
+        (other / place).write_text("a text of somebody else")
+    told(other, "tokenizer_config.json", chat_template="a text of somebody else")
+    (model / name).parent.mkdir(parents=True)
+    if gguf:
+        write(model / "x.gguf", MODELS["llama"]())
+    else:
+        save(model, "llama")
+    (model / name).unlink(missing_ok=True)
+    (model / name).symlink_to(other / name)
+    with pytest.raises(CheckpointError, match="is a link that leads out of model"):
+        open_tokenizer(model / "x.gguf" if gguf else model)
 
 
 def test_texts_are_measured_by_what_they_do_not_share():
