@@ -21,7 +21,9 @@ KNOWN = {
 }  # fmt: skip
 MANY = 32  # repeats that count as any number
 OPTIONAL = 6  # parts of one branch that may be there or not
-LONGEST = 1000  # characters of a regular expression, and of one word
+LONGEST = 1000  # characters of a regular expression
+WORD = 200  # characters of one word, of which WordPiece looks for each part: usual are 100
+PIECE = 64  # characters of one piece, of which Unigram looks for all at each place: usual are 16
 STEPS = 50  # of normalizing and of cutting, each of which goes over the text
 AROUND = 64  # tokens put around a row
 GROWTH = 64  # bytes in the place of one character
@@ -129,8 +131,13 @@ def _times(text: str, at: int) -> tuple[int, int, int]:
 
 def surely_cheap(backend: Any) -> bool:
     """Whether a tokenizer of the library `tokenizers` has nothing in it that may run away."""
-    if getattr(backend.model, "max_input_chars_per_word", 0) > LONGEST:
-        return False  # WordPiece looks for each part of a word
+    if getattr(backend.model, "max_input_chars_per_word", 0) > WORD:
+        return False
+    if (
+        type(backend.model).__name__ == "Unigram"
+        and max(map(len, backend.get_vocab(False))) > PIECE
+    ):
+        return False
     if max(map(backend.num_special_tokens_to_add, (False, True))) > AROUND:
         return False
     parts = (backend.normalizer, backend.pre_tokenizer, backend.decoder)

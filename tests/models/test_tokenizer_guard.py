@@ -3,6 +3,7 @@ what they were."""
 
 import base64
 import json
+import time
 
 import psutil
 import pytest
@@ -139,6 +140,36 @@ def test_usual_tokenizers_are_not_tried_out():
     assert surely_cheap(guard.backend_tokenizer)
     guard(["some text"] * 100)
     assert pids() == ()
+
+
+def nested(longest):
+    """Unigram with a piece of each length, of which it tries all at each place."""
+    pieces = [["[UNK]", 0.0], *(["a" * n, -1.0] for n in range(1, longest + 1))]
+    return changed(model={"type": "Unigram", "unk_id": 0, "vocab": pieces, "byte_fallback": False})
+
+
+def words_of(longest):
+    vocab = {"[UNK]": 0, "a": 1, "##a": 2}
+    return changed(model={"type": "WordPiece", "unk_token": "[UNK]", "vocab": vocab,
+                          "continuing_subword_prefix": "##",
+                          "max_input_chars_per_word": longest})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("made", "cheap"),
+    [(nested(64), True), (nested(65), False), (words_of(100), True), (words_of(1000), False)],
+)
+def test_pieces_and_words_are_cheap_by_their_length(made, cheap):
+    assert surely_cheap(made.backend_tokenizer) is cheap
+
+
+def test_pieces_within_each_other_are_tried_out_before_a_text_is_split_by_them():
+    guard = guarded(nested(2000))
+    assert guard("aaa")["input_ids"] == nested(2000)("aaa")["input_ids"]
+    began = time.process_time()
+    with pytest.raises(DataError, match="does not end over the text that begins 'aaaa"):
+        guard("a" * 150_000)
+    assert time.process_time() - began < 1
 
 
 @pytest.mark.parametrize(("text", "cheap"), [("x" * 33, True), ("x" * 65, False)])
