@@ -48,6 +48,7 @@ class Base:
         self._archived = any(map(_is_archive, self.files))
         self.held_as: dict[str, str] = {}  # tensor → the form of blocks that it counts as
         self._archive: tuple[Path, dict[str, torch.Tensor]] | None = None
+        self._shared: tuple[Any, dict[tuple[int, torch.Size], list[str]]] = (None, {})
 
     def read(self, key: str) -> torch.Tensor:
         """A tensor of the files; of a quantized one the W it stands for.
@@ -172,9 +173,13 @@ class Base:
         """
         if self._archived:
             mine = self.raw(key)
-            state = self._archive[1]
-            same = (name for name, tensor in state.items() if name != key and _same(mine, tensor))
-            return next(same, "")
+            if self._archive is not self._shared[0]:
+                names: dict[tuple[int, torch.Size], list[str]] = {}
+                for name, tensor in self._archive[1].items():
+                    names.setdefault(_memory(tensor), []).append(name)
+                self._shared = self._archive, names
+            same = self._shared[1][_memory(mine)] if mine.numel() else []
+            return next((name for name in same if name != key), "")
         return self._dropped.get(key, "")
 
     @cached_property
@@ -217,8 +222,9 @@ def config_values(path: Path) -> dict[str, Any]:
     return values
 
 
-def _same(one: torch.Tensor, two: torch.Tensor) -> bool:
-    return one.numel() > 0 and one.data_ptr() == two.data_ptr() and one.shape == two.shape
+def _memory(tensor: torch.Tensor) -> tuple[int, torch.Size]:
+    """What two tensors that are one have in common."""
+    return tensor.data_ptr(), tensor.shape
 
 
 def _is_archive(path: Path) -> bool:
