@@ -29,6 +29,7 @@ class Hostile(NamedTuple):
     write: Callable[[Path], Any]
     open: Callable[[Path], Any]
     words: str  # a regular expression; "" where it is opened after all
+    needs: str = ""  # a library without which nothing is opened
 
 
 # -- who opens ---------------------------------------------------------------------------------

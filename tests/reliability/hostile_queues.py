@@ -102,7 +102,7 @@ def begun_anew(**facts: Any) -> Callable[[Path], Any]:
 
 def hostile_queues() -> dict[str, Hostile]:
     """Every input by its name."""
-    return {
+    searches = {
         "targets and layers of a queue": Hostile(
             lambda p: searching(p, [[str(n) for n in range(3000)]], 6000), suggested, ""),
         "targets of a queue that mean no layer": Hostile(
@@ -117,6 +117,8 @@ def hostile_queues() -> dict[str, Hostile]:
         "ends of a queue that its search tells": Hostile(
             lambda p: never_told(p, 1800), suggested, ""),
         "one folder of all runs of a queue": Hostile(waiting_for_one, lined_up, ""),
+    }  # fmt: skip
+    return {name: Hostile(*case[:3], needs="optuna") for name, case in searches.items()} | {
         "runs begun anew.log": Hostile(begun_anew(), followed, ""),
         "runs that end.log": Hostile(begun_anew(state="failed", message=""), followed, ""),
     }  # fmt: skip
