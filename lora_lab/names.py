@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 MOST = 100  # characters of a name in a message
@@ -44,6 +44,14 @@ def natural(name: str) -> list[tuple[int, str]]:
     """A key that sorts layers.2 before layers.10, however many digits there are."""
     parts = re.split(r"0*([0-9]+)", name)  # text at even places, digits at odd ones
     return [(len(part), part) if odd % 2 else (-1, part) for odd, part in enumerate(parts)]
+
+
+def suffixes(name: str) -> Iterator[str]:
+    """The name and all that begins behind one of its dots, longest first."""
+    yield name
+    for position, char in enumerate(name):
+        if char == ".":
+            yield name[position + 1 :]
 
 
 def few(names: Iterable[str], most: int = 20) -> str:

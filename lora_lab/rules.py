@@ -10,6 +10,7 @@ import numpy as np
 
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.names import suffixes
 from lora_lab.opening_records import DataRecord, LayerInfo, LoadedRecord, TargetInfo
 from lora_lab.records import CountsRecord, LayerSpectrum, SpectrumRecord
 from lora_lab.variants import VARIANTS
@@ -55,17 +56,16 @@ class LayerRanks:
 
     def trained(self, name: str, hyper: Hyperparameters) -> int:
         """Parameters that would train in that layer under `hyper`, by arithmetic (LoRA §4.2)."""
-        if name in hyper.frozen_layers:
-            return 0
-        return self.parameters(name, self.wanted(name, hyper))
+        rank = self.wanted(name, hyper)
+        return 0 if name in self._frozen else self.parameters(name, rank)
 
     def per_layer(self, hyper: Hyperparameters, counts: CountsRecord | None) -> list[int]:
         """`trained` of each layer in order; counted, where nothing of it changes."""
         counted = dict(counts.per_layer) if counts is not None else {}
-        found = []
+        found, before = [], set(self.applied.frozen_layers)
         for name in self.layers:
             same = self.wanted(name, hyper) == self.present[name]
-            same = same and (name in hyper.frozen_layers) == (name in self.applied.frozen_layers)
+            same = same and (name in self._frozen) == (name in before)
             found.append(counted[name] if same and name in counted else self.trained(name, hyper))
         return found
 
@@ -167,10 +167,7 @@ def meant_by(
 def _called(layer: TargetInfo) -> Iterator[str]:
     """All targets that mean a layer."""
     for path in _paths(layer):
-        while path:
-            if path not in KINDS:
-                yield path
-            path = path.partition(".")[2]
+        yield from (end for end in suffixes(path) if end not in KINDS)
     kinds = (layer.all_linear, layer.all_linear or layer.all_conv,
              layer.all_linear or layer.of_experts)  # fmt: skip
     yield from (word for word, means in zip(KINDS, kinds, strict=True) if means)

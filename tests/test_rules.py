@@ -1,14 +1,16 @@
 """What is foretold of ranks, parameters and cuts is what the engine then has."""
 
 import math
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from lora_lab.config import changed
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.opening_records import TargetInfo
+from lora_lab.opening_records import LayerInfo, TargetInfo
 from lora_lab.presets import get_preset
 from lora_lab.records import LayerSpectrum, SpectrumRecord
 from lora_lab.rules import (
@@ -68,6 +70,19 @@ def loaded():
 
 def row(name, sigma, rank):
     return LayerSpectrum(name, np.array(sigma), len(sigma), 1.0, 1.0, 1.0, rank, 8.0, 1.0)
+
+
+def test_thousands_of_frozen_layers_are_counted_in_a_moment():
+    """They are asked about at every edit, in the window's thread."""
+    names = [f"layers.{n}.down_proj" for n in range(20_000)]
+    layers = tuple(LayerInfo(name, (4, 6), 1.0) for name in names)
+    loaded = SimpleNamespace(layers=layers, variant="lora", hyper=Hyperparameters(rank=2))
+    ranks = LayerRanks(loaded)
+    hyper = Hyperparameters(rank=3, frozen_layers=tuple(names[1:]))
+    began = time.process_time()
+    found = ranks.per_layer(hyper, None)
+    assert time.process_time() - began < 0.5
+    assert found == [3 * (4 + 6), *[0] * 19_999]  # LoRA §4.2: r (d_out + d_in)
 
 
 def test_a_cut_spares_the_frozen_and_those_with_a_rank_of_their_own(loaded):

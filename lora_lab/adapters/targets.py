@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable
 
 from torch import nn
 from torch.nn.modules.linear import NonDynamicallyQuantizableLinear as ReadInAttention
@@ -22,6 +22,7 @@ from lora_lab.adapters.weights import ExpertName
 from lora_lab.beyond_peft import beyond_peft, renamed
 from lora_lab.blocks.frozen import FrozenBlocks, numbers_of
 from lora_lab.errors import AdapterError
+from lora_lab.names import suffixes
 
 OF_ATTENTION = "torch's attention reads its weight without calling it"
 
@@ -305,19 +306,12 @@ def _named(
     of_experts: dict[str, list[str]] = {target: [] for target in targets}
     others: dict[str, list[str]] = {target: [] for target in of_experts}
     for name in experts:
-        for end in of_experts.keys() & {end for path in _paths(name) for end in _ends(path)}:
+        for end in of_experts.keys() & {end for path in _paths(name) for end in suffixes(path)}:
             of_experts[end].append(name)
-    for name in modules:
-        for end in others.keys() & _ends(name):
+    for name in filter(None, modules):
+        for end in others.keys() & suffixes(name):
             others[end].append(name)
     return {target: found or others[target] for target, found in of_experts.items()}
-
-
-def _ends(path: str) -> Iterator[str]:
-    """A path and its dotted ends."""
-    while path:
-        yield path
-        path = path.partition(".")[2]
 
 
 def _paths(name: str) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import read_settings
 from lora_lab.formats.factors import scales
 from lora_lab.formats.no_lora import of_adapter_hub
-from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, no_pattern, suffixes
+from lora_lab.formats.peft_patterns import Automaton, Patterns, ends_in, no_pattern
 from lora_lab.models.skeleton import TASKS
-from lora_lab.names import shown
+from lora_lab.names import shown, suffixes
 
 MAX_RANK = 65536
 MERGE = (

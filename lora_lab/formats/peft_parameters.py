@@ -24,9 +24,8 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats.factor_file import FactorFile, metadata_table
 from lora_lab.formats.factors import FLOATS
 from lora_lab.formats.peft_config import PeftConfig, spares
-from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_tensors import A_KEY, B_KEY, PREFIX, split_key
-from lora_lab.names import shown
+from lora_lab.names import shown, suffixes
 
 KINDS = ("expert", "expert_turned")
 UNDER = ".base_layer"

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from re import _constants as op
 from re import _parser as parser
 from typing import Any, Generic, TypeVar
 
 from lora_lab.errors import AdapterError
-from lora_lab.names import shown
+from lora_lab.names import shown, suffixes
 
 V = TypeVar("V")
 PLAIN = re.compile(r"(\^?)((?:[^\\^$*+?{}\[\]()|\n]|\\[^\w\n])+)\$?")  # names, escapes and dots
@@ -57,14 +57,6 @@ def _parsed(pattern: str) -> Any:
 def ends_in(name: str, target: str) -> bool:
     """PEFT's rule for lists: the exact name, or a suffix at a dot."""
     return name == target or name.endswith(f".{target}")
-
-
-def suffixes(name: str) -> Iterator[str]:
-    """The name and all that begins behind one of its dots, longest first."""
-    yield name
-    for position, char in enumerate(name):
-        if char == ".":
-            yield name[position + 1 :]
 
 
 def matches(pattern: str, name: str) -> bool:

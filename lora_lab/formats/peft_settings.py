@@ -18,8 +18,8 @@ from lora_lab.adapters.weights import AdapterWeights
 from lora_lab.formats.peft_config import CARRIED, TARGETING
 from lora_lab.formats.peft_limits import TASK_HEADS, by_weight, saves
 from lora_lab.formats.peft_parameters import is_expert, stacks_of
-from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_tensors import LINEAR, TRANSPOSED
+from lora_lab.names import suffixes
 from lora_lab.task_info import TASKS
 
 PEFT_VERSION = "0.21.2"  # the version whose files these are

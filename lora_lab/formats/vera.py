@@ -23,12 +23,11 @@ from lora_lab.errors import AdapterError
 from lora_lab.formats import peft_products
 from lora_lab.formats.container import read_container
 from lora_lab.formats.peft import CONFIG, PREFIX, TENSORS
-from lora_lab.formats.peft_patterns import suffixes
 from lora_lab.formats.peft_products import LAMBDAS, SHARED
 from lora_lab.formats.peft_settings import config_of
 from lora_lab.formats.reread_layer import RereadLayer
 from lora_lab.formats.safetensors_out import packed
-from lora_lab.names import shown
+from lora_lab.names import shown, suffixes
 from lora_lab.variants import VARIANTS
 
 # Of a LoraConfig, what VeraConfig says as well.

@@ -133,10 +133,8 @@ def surely_cheap(backend: Any) -> bool:
     """Whether a tokenizer of the library `tokenizers` has nothing in it that may run away."""
     if getattr(backend.model, "max_input_chars_per_word", 0) > WORD:
         return False
-    if (
-        type(backend.model).__name__ == "Unigram"
-        and max(map(len, backend.get_vocab(False))) > PIECE
-    ):
+    pieces = backend.get_vocab(False) if type(backend.model).__name__ == "Unigram" else ()
+    if any(len(piece) > PIECE for piece in pieces):
         return False
     if max(map(backend.num_special_tokens_to_add, (False, True))) > AROUND:
         return False

@@ -53,10 +53,10 @@ def open_tokenizer(path: str | Path) -> Any:
         path, beside = path.parent, {"gguf_file": path.name}
         if (path / TEMPLATES).is_dir():  # of what lies beside it, the library goes through this
             size += check_files(path / TEMPLATES, path)
-        settings = check_tokenizer(path, size)  # the library reads what lies beside it as well
-        for name in (CONFIG, MAP, ADDED, WHOLE):
+        for name in (CONFIG, MAP, ADDED, WHOLE):  # the library reads these as well
             if (path / name).exists():
                 inside(path, name)
+        settings = check_tokenizer(path, size)
     else:
         read_config(path)
         size = check_files(path)

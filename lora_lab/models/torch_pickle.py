@@ -191,7 +191,7 @@ def check_pickle(data: bytes, members: int) -> None:
             program.step(code, argument)
     except CheckpointError:
         raise
-    except (ValueError, IndexError, KeyError, UnicodeDecodeError, OverflowError) as error:
+    except (ValueError, IndexError, KeyError, RecursionError, OverflowError) as error:
         raise CheckpointError("its table of contents is damaged. Save it again.") from error
 
 

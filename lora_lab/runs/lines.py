@@ -25,7 +25,7 @@ from lora_lab.runs.row_shape import flaw
 
 STEP_LINE = b'{"record":"StepRecord","step":'
 SPECTRUM_LINE = b'{"record":"SpectrumRecord"'
-READ = 2**17  # bytes at a time: who reads few is quicker back than the window's thread awake
+READ = 2**17  # bytes at a time: after few this thread goes on before the window's has woken
 LONGEST = 2**25  # bytes of a line: the spectra of the largest models have some megabytes
 MOST = 2**62  # of what a step can be in a file made by hand
 # Records that are no steps, and what they take in memory, where not all are asked for: a million

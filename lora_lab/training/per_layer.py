@@ -64,11 +64,6 @@ def wanted_ranks(layers: Layers, hyper: Hyperparameters) -> dict[LoRALayer, int]
     return wanted
 
 
-def wanted_rank(layer: LoRALayer, hyper: Hyperparameters) -> int:
-    """The rank of a layer that follows the settings: its own or the common one, capped."""
-    return min(dict(hyper.layer_ranks).get(layer.name, hyper.rank), layer.max_rank)
-
-
 def freeze(layers: Layers, hyper: Hyperparameters) -> None:
     """Freeze the layers that `hyper` names, and train the others."""
     frozen = set(hyper.frozen_layers)

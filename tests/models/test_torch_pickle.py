@@ -114,6 +114,11 @@ HOSTILE = {
     + ORDERED
     + b"h\x00b" * 17_000
     + b"s.",
+    "a tuple 5,000 deep that is given": b"\x80\x02}"
+    + word("w")
+    + b"c__builtin__\nset\n)"
+    + b"\x85" * 5000
+    + b"Rs.",
     "tuples 40 deep": nested(40),
     "tuples 26 deep": nested(26),
     "tuples 200 deep": nested(200),

@@ -28,7 +28,7 @@ from lora_lab.training.experiment import Experiment
 from lora_lab.training.loss_scale import is_standing
 from lora_lab.training.optim import state_names
 from lora_lab.training.packed_base import kept_with
-from lora_lab.training.per_layer import check, wanted_rank
+from lora_lab.training.per_layer import check
 from lora_lab.training.saving.counted_twice import REASON, as_counted_twice
 from lora_lab.training.saving.random_states import ON_DEVICE, is_of, is_random_state
 
@@ -131,8 +131,10 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     _check_space(experiment, read, hyper.dimension)
     used = _check_random(experiment, tensors, read.device)
     ranks: dict[str, int] = {}
+    own, frozen = dict(hyper.layer_ranks), set(hyper.frozen_layers)
     for name, about in read.layers.items():
-        used |= _check_layer(experiment, name, about, tensors, hyper, ranks)
+        rank = None if name in frozen else own.get(name, hyper.rank)
+        used |= _check_layer(experiment, name, about, tensors, hyper, rank, ranks)
     _check_course(read)
     _check_ramps(read.ramps, ranks)
     used |= _check_best(experiment, read.best, tensors)
@@ -202,13 +204,15 @@ def _check_layer(
     about: StoredLayer,
     tensors: Tensors,
     hyper: Hyperparameters,
+    wanted_rank: int | None,
     ranks: dict[str, int],
 ) -> set[str]:
-    """The names of the tensors that belong to a layer; its rank goes into `ranks`."""
+    """The names of a layer's tensors, of a frozen one without a wanted rank; fills in `ranks`."""
     layer, used = experiment.layers[name], set()
     wanted = {label: tuple(p.shape) for label, p in layer.named_parameters(recurse=False)}
     if isinstance(layer, LoRALayer):
-        ranks[name] = rank = _rank(layer, _tensor(tensors, f"{name}|{layer.ranked_by}"), hyper)
+        factor = _tensor(tensors, f"{name}|{layer.ranked_by}")
+        ranks[name] = rank = _rank(layer, factor, wanted_rank)
         own = {label: t for label in layer.beside() if (t := tensors.get(f"{name}|{label}"))
                is not None}  # fmt: skip
         shapes = layer.shapes(rank, own)
@@ -227,23 +231,24 @@ def _check_layer(
         raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
     for label, shape in wanted.items():
         trained = about.trained[label]
-        if trained.moves == (name in hyper.frozen_layers):
-            frozen = "frozen" if trained.moves else "trained"
-            raise _wrong(f"{name} is {frozen} by its settings, and {label} is not")
+        if trained.moves == (wanted_rank is None):
+            how = "frozen" if trained.moves else "trained"
+            raise _wrong(f"{name} is {how} by its settings, and {label} is not")
         used.add(_fits(tensors, f"{name}|{label}", shape, kinds))
         kept = state_names(experiment.optimizer, getattr(layer, label), shape)
         used |= _check_moments(kept, f"{name}|{label}", trained, shape, kinds, tensors)
     return used
 
 
-def _rank(layer: LoRALayer, factor: torch.Tensor, hyper: Hyperparameters) -> int:
-    """The rank that the stored factor has, where the layer may have it."""
+def _rank(layer: LoRALayer, factor: torch.Tensor, wanted: int | None) -> int:
+    """The rank that the stored factor has, where the layer may have it; any without a `wanted`."""
     rank = factor.shape[0] if factor.dim() else 0
     if not 1 <= rank <= layer.max_rank or rank % layer.kind.groups(layer.base_layer):
         raise _wrong(f"{layer.name} has factors of shape {tuple(factor.shape)}")
-    free = not dict(layer.locked).get("rank") and layer.name not in hyper.frozen_layers
-    if free and rank != (wanted := wanted_rank(layer, hyper)):
-        raise _wrong(f"{layer.name} has rank {rank}, and its settings say {wanted}")
+    locked = bool(dict(layer.locked).get("rank"))
+    if wanted is not None and not locked and rank != min(wanted, layer.max_rank):
+        fit = min(wanted, layer.max_rank)
+        raise _wrong(f"{layer.name} has rank {rank}, and its settings say {fit}")
     return rank
 
 
