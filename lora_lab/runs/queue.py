@@ -235,7 +235,7 @@ def _with_own_runs(items: Iterable[Item]) -> tuple[Item, ...]:
 
 def new_folder(item: Item) -> Path:
     """A folder of its own, named beforehand so that a run that was killed is found again."""
-    return paths.runs() / f"{new_name(item.config)}-{item.id[:4]}"
+    return paths.runs() / f"{new_name(item.config)}-{item.id[:8]}"
 
 
 def reached(run: Path) -> dict[str, Any]:
@@ -317,7 +317,7 @@ def _moved_aside(path: Path, error: DamagedError) -> LabError:
 class StoredItem(Door):
     """An item as it is written."""
 
-    id: Annotated[str, Field(min_length=1, max_length=64)]
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]  # names the run's folder
     state: Literal["waiting", "running", "done", "failed", "aborted", "pruned"]
     run: Annotated[str, Field(max_length=4096)]
     max_steps: Steps

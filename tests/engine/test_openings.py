@@ -27,7 +27,7 @@ DIGITS = get_preset("digits").config
 def test_its_name_is_that_of_what_is_trained(settings, name):
     config = DIGITS.model_copy(update=settings)
     item = new_item(config)
-    for path, end in ((with_folder(New(config)).folder, ""), (new_folder(item), f"-{item.id[:4]}")):
+    for path, end in ((with_folder(New(config)).folder, ""), (new_folder(item), f"-{item.id[:8]}")):
         assert path.parent == paths.runs()
         assert re.fullmatch(rf"\d{{8}}-\d{{6}}-{name}{end}", path.name)
 

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import random
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from lora_lab.runs.queue import (
     Item,
     Queue,
     items_of,
+    new_folder,
     new_item,
     pareto,
     seconds_left,
@@ -176,6 +178,23 @@ def test_a_damaged_file_is_put_aside_and_an_empty_queue_begins(tmp_path, text):
     queue = Queue(tmp_path)  # the lock was let go of
     assert queue.items == ()
     queue.close()
+
+
+@pytest.mark.parametrize("id", ["/../..", "..", "", "a/b", "a\\b", "a" * 65, "a\n"])
+def test_an_id_that_would_name_no_folder_of_its_own_is_damage(tmp_path, id):
+    queue = Queue(tmp_path)
+    queue.add([BASE])
+    queue.close()
+    told = json.loads((tmp_path / FILE).read_text())
+    told["items"][0]["id"] = id
+    (tmp_path / FILE).write_text(json.dumps(told))
+    with pytest.raises(LabError, match=r"could not be read.*damaged"):
+        items_of(tmp_path)
+
+
+def test_thousands_that_begin_in_one_second_have_folders_of_their_own(monkeypatch):
+    monkeypatch.setattr(time, "strftime", lambda form: "20260101-000000")
+    assert len({new_folder(new_item(BASE)) for _ in range(3000)}) == 3000
 
 
 @pytest.mark.parametrize("held", [True, False])
