@@ -312,6 +312,7 @@ class QueueFlow(QObject):
             self.old_runs.add_requested.connect(
                 lambda path: self._use_old(path, lambda config: self._add([config]))
             )
+        self.old_runs.wait()
         bring_to_front(self.old_runs)
 
         def work(report: Report) -> list[RunSummary]:

@@ -48,8 +48,11 @@ class OldRunsDialog(QDialog):
         column.addWidget(buttons)
         width, height = self.fontMetrics().averageCharWidth(), self.fontMetrics().height()
         self.resize(130 * width, 24 * height)
-        self.say(tr("Reading the runs…"))
         self._update()
+
+    def wait(self) -> None:
+        """Say that the runs are being read."""
+        self.say(self.tr("Reading the runs…"))
 
     def show_runs(self, runs: Sequence[RunSummary]) -> None:
         """Show these, the newest first."""
@@ -63,7 +66,8 @@ class OldRunsDialog(QDialog):
         )  # fmt: skip
         if self.runs:
             select_row(self.table, 0)
-        self.say("" if self.runs else self.tr("No runs yet."))
+        if self.message.text() == self.tr("Reading the runs…"):  # else why one was refused
+            self.say("" if self.runs else self.tr("No runs yet."))
         self._update()
 
     def say(self, words: str, role: str = "muted") -> None:
