@@ -31,10 +31,11 @@ class LayerRanks:
         self._asked: Hyperparameters | None = None
         own, common = dict(loaded.hyper.layer_ranks), loaded.hyper.rank
         self.present = {n: min(own.get(n, common), cap(i)) for n, i in self.layers.items()}
+        self._all = loaded.hyper, self.present  # what all layers are to have under that snapshot
 
     def apply(self, hyper: Hyperparameters) -> None:
         """`hyper` is in force from now on."""
-        self.present = {name: self.wanted(name, hyper) for name in self.layers}
+        self.present = self.all_wanted(hyper)
         self.applied = hyper
 
     def wanted(self, name: str, hyper: Hyperparameters) -> int:
@@ -46,6 +47,12 @@ class LayerRanks:
         stays = name in self._frozen or layer.rank_locked or not self.variant.factored
         rank = self._own.get(name, self.present[name] if stays else hyper.rank)
         return min(rank, cap(layer))
+
+    def all_wanted(self, hyper: Hyperparameters) -> dict[str, int]:
+        """The same of every layer, worked out once for all who ask about one snapshot."""
+        if hyper is not self._all[0]:
+            self._all = hyper, {name: self.wanted(name, hyper) for name in self.layers}
+        return self._all[1]
 
     def cut(self, row: LayerSpectrum, hyper: Hyperparameters) -> int:
         """Where `hyper` would cut that layer's singular values; 0 where nothing is foretold."""
@@ -62,11 +69,14 @@ class LayerRanks:
     def per_layer(self, hyper: Hyperparameters, counts: CountsRecord | None) -> list[int]:
         """`trained` of each layer in order; counted, where nothing of it changes."""
         counted = dict(counts.per_layer) if counts is not None else {}
-        found, before = [], set(self.applied.frozen_layers)
-        for name in self.layers:
-            same = self.wanted(name, hyper) == self.present[name]
-            same = same and (name in self._frozen) == (name in before)
-            found.append(counted[name] if same and name in counted else self.trained(name, hyper))
+        frozen, before = set(hyper.frozen_layers), set(self.applied.frozen_layers)
+        found = []
+        for name, wanted in self.all_wanted(hyper).items():
+            same = wanted == self.present[name] and (name in frozen) == (name in before)
+            if same and name in counted:
+                found.append(counted[name])
+            else:
+                found.append(0 if name in frozen else self.parameters(name, wanted))
         return found
 
     def total(self, hyper: Hyperparameters, counts: CountsRecord | None) -> int:

@@ -8,13 +8,9 @@ that are selected, and one of a row of several modules an edit of all that it sh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
-from PySide6.QtCore import (
-    QPoint,
-    QSignalBlocker,
-    QTimer,
-    Signal,
-)
+from PySide6.QtCore import QPoint, QSignalBlocker, QTimer, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QDockWidget,
@@ -28,15 +24,10 @@ from PySide6.QtWidgets import (
 
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import AppliedRecord, CountsRecord, SpectrumRecord
-from lora_lab.ui.layers.facts import (
-    NAME,
-    PARAMETERS,
-    RANK,
-    TRAINS,
-)
+from lora_lab.ui.layers.facts import NAME, PARAMETERS, RANK, TRAINS
 from lora_lab.ui.layers.menu import fill_menu
-from lora_lab.ui.layers.model import LIVE, LayersModel
-from lora_lab.ui.layers.tree import Node, first_levels, has_likes
+from lora_lab.ui.layers.model import LIVE, PLANT, READ, LayersModel
+from lora_lab.ui.layers.tree import Node, first_levels
 from lora_lab.ui.layers.view import LayersView
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
@@ -47,6 +38,7 @@ SEARCH_FROM = 12  # modules; fewer are found by the eye
 OPENED_ROWS = 40  # that a fresh tree may show without being opened by hand
 MATCHED_ROWS = 500  # the same of what a search found
 FOLLOWING = (NAME, RANK, TRAINS, PARAMETERS)  # columns that depend on what is requested
+FITTED = 1000  # shapes that a column is made wide enough for
 DRAW_MS = 33  # pace at which new figures are shown
 SORT_MS = 2000  # pace at which rows change their places because of them
 
@@ -72,6 +64,7 @@ class LayersDock(QDockWidget):
         self.model.nodes_meant = self._nodes_meant
         self.model.requested.connect(self.requested)
         self.model.targets_requested.connect(self._on_targets_requested)
+        self.model.planted.connect(self._on_planted)
         self.tree = LayersView(self.model)
         self.tree.setAccessibleName(tr("Modules of the model"))
         self.tree.selectionModel().selectionChanged.connect(self._on_selected)
@@ -79,6 +72,7 @@ class LayersDock(QDockWidget):
         self.tree.expanded.connect(lambda index: self._note_open(index, True))
         self.tree.collapsed.connect(lambda index: self._note_open(index, False))
         self._open: set[str] = set()  # rows that were opened while nothing was searched
+        self._chosen: set[str] = set()  # rows to be selected again when they stand
 
         self.search = QLineEdit()
         self.search.setPlaceholderText(tr("Search, as in layers.*.q_proj"))
@@ -139,19 +133,9 @@ class LayersDock(QDockWidget):
         """Stand on a freshly loaded model."""
         with QSignalBlocker(self.search):
             self.search.clear()
+        self._chosen = set()
         self.model.reset(loaded, SEARCH_FROM)
-        modules = self.model.modules
-        many = len(modules) >= SEARCH_FROM
-        self._head.setVisible(many)
-        some = any(module.layer is None for module in modules)
-        self.adapted_button.setVisible(some)
-        self.alike_button.setVisible(has_likes(modules))
-        for button, on in ((self.adapted_button, False), (self.alike_button, many)):
-            with QSignalBlocker(button):
-                button.setChecked(on and button.isVisibleTo(self._head))
-        self.tree.fit_columns([shape_words(module.shape) for module in modules])
         self._say("")
-        self._arrange(afresh=True)
         self._show_summary()
 
     def _on_standing(self) -> None:
@@ -197,16 +181,6 @@ class LayersDock(QDockWidget):
         super().showEvent(event)
         self.model.forget_announced()
 
-    def select_alike(self) -> None:
-        """Select every module that is like one of those selected, and open what hides them."""
-        likes = {(m.like, m.kind) for node in self.tree.selected() for m in node.leaves}
-        self.tree.select(
-            [
-                node for node in self.model.shown()
-                if node.module is not None and (node.module.like, node.module.kind) in likes
-            ]
-        )  # fmt: skip
-
     def chosen_layer(self) -> str:
         """The one adapted layer that is selected, or nothing."""
         chosen = self.tree.selected()
@@ -221,7 +195,7 @@ class LayersDock(QDockWidget):
     def open_menu(self, at: QPoint) -> None:
         """What can be done with the rows that are selected."""
         self.menu = QMenu(self)
-        fill_menu(self.menu, self.tree, self.chosen_layer(), self.show_spectrum, self.select_alike)
+        fill_menu(self.menu, self.tree, self.chosen_layer(), self.show_spectrum)
         self.menu.aboutToHide.connect(self.menu.deleteLater)
         self.menu.popup(at)
 
@@ -245,25 +219,45 @@ class LayersDock(QDockWidget):
         if self.tree.isVisible():
             self.model.announce(self.tree.nodes_in_view(), columns)
 
-    def _arrange(self, afresh: bool = False) -> None:
+    def _arrange(self) -> None:
         """Show what the search and the switches say; what is selected and open stays so."""
-        chosen = {node.name for node in self.tree.selected()}
-        search, alike = self.search.text().strip(), self.alike_button.isChecked()
-        afresh = afresh or alike != self.model.alike
-        self.model.arrange(alike=alike, search=search, adapted_only=self.adapted_button.isChecked())
-        if afresh:
+        if self.model.root.shown:  # else they are being planted
+            self._chosen = {node.name for node in self.tree.selected()}
+        self.model.arrange(
+            alike=self.alike_button.isChecked(), search=self.search.text().strip(),
+            adapted_only=self.adapted_button.isChecked(),
+        )  # fmt: skip
+
+    def _on_planted(self, due: int) -> None:
+        """The rows stand that were asked for."""
+        if due == READ:
+            self._fit()
+        if due >= PLANT:
             self._open = {node.name for node in first_levels(self.model.root, OPENED_ROWS)}
         self.tree.setRootIsDecorated(any(node.shown for node in self.model.root.shown))
-        if search:
+        if self.search.text().strip():
             opened = first_levels(self.model.root, MATCHED_ROWS)
         else:
             opened = [n for n in self.model.shown() if n.shown and n.name in self._open]
         for node in opened:
             self.tree.setExpanded(self.model.index_of(node), True)
-        if afresh:
+        if due >= PLANT:
             self.tree.fit_names()
         with QSignalBlocker(self.tree.selectionModel()):
-            self.tree.select([node for node in self.model.shown() if node.name in chosen])
+            self.tree.select([n for n in self.model.shown() if n.name in self._chosen])
+
+    def _fit(self) -> None:
+        """Offer what there is to look for among the modules of another model."""
+        modules = self.model.modules
+        self._head.setVisible(len(modules) >= SEARCH_FROM)
+        self.adapted_button.setVisible(any(module.layer is None for module in modules))
+        self.alike_button.setVisible(self.model.has_likes)
+        for button, on in ((self.adapted_button, False), (self.alike_button, self.model.alike)):
+            with QSignalBlocker(button):
+                button.setChecked(on)
+        shapes = {module.shape for module in modules}
+        self.tree.fit_columns([shape_words(shape) for shape in islice(shapes, FITTED)])
+        self._show_summary()
 
     def _note_open(self, index, on: bool) -> None:
         if not self.search.text().strip():
@@ -304,7 +298,7 @@ class LayersDock(QDockWidget):
             parts.append(tr("{:,} with a per-layer rank").format(own))
         if frozen:
             parts.append(tr("{:,} frozen").format(frozen))
-        self._summary.setText(" · ".join(parts) if self.model.modules else tr("No model yet."))
+        self._summary.setText(" · ".join(parts) if self.standing.loaded else tr("No model yet."))
         self.tree.setAccessibleDescription(self._summary.text())
         self.reset_button.setVisible(bool(own or frozen))
         self._show_restart()

@@ -148,10 +148,10 @@ class Facts(QObject):
 
     def _name(self, node: Node) -> Fact:
         could = [m.name for m in node.leaves if m.adaptable]
-        ticked = sum(name in self.targeted for name in could)
-        layers = node.layers
-        tone = ""
-        if any((name in self.targeted) != (name in self.adapted) for name in could):
+        ticked = len(self.targeted.intersection(could))
+        layers, tone = node.layers, ""
+        wants, has = self.targeted, self.adapted
+        if wants is not has and any((name in wants) != (name in has) for name in could):
             tone = "warn"
         elif all(layer.name in self.frozen for layer in layers):
             tone = "muted"  # none learns
@@ -168,12 +168,12 @@ class Facts(QObject):
         return Fact(shape_words(shape), tone="muted", value=math.prod(shape))
 
     def _rank(self, node: Node) -> Fact:
-        layers = [layer for layer in node.layers if layer.max_rank or not layer.rank_locked]
+        layers = [x for x in node.layers if x.max_rank or not x.rank_locked]
         ranks = self.standing.ranks
         if not layers or ranks is None or not ranks.variant.factored:
             return Fact("—" if node.layers else "", tone="muted")
-        present = [ranks.present[layer.name] for layer in layers]
-        wanted = [self.wanted_rank(layer) for layer in layers]
+        foreseen = ranks.all_wanted(self.standing.foreseen)
+        present, wanted = ([of[x.name] for x in layers] for of in (ranks.present, foreseen))
         value = max(wanted)
         if present != wanted:
             before = f"{present[0]}→" if len(layers) == 1 else "→"
@@ -188,7 +188,7 @@ class Facts(QObject):
 
     def _parameters(self, node: Node) -> Fact:
         layers = node.layers
-        known = [self._counts[layer.name] for layer in layers if layer.name in self._counts]
+        known = [self._counts[x.name] for x in layers if x.name in self._counts]
         tone = "muted" if all(layer.name in self.frozen for layer in layers) else ""
         if len(known) < len(layers) or not layers:
             return Fact("—" if layers else "", tone="muted")
@@ -239,8 +239,8 @@ class Facts(QObject):
 
     def _measured(self, node: Node) -> list[LayerSpectrum]:
         """The layers of a row that have been measured."""
-        rows = (self._spectra.get(layer.name) for layer in node.layers)
-        return [row for row in rows if row is not None]
+        known = self._spectra
+        return [known[x.name] for x in node.layers if x.name in known] if known else []
 
     def _size_of(self, row: LayerSpectrum) -> float:
         """‖ΔW‖/‖W‖; −1 where it is not known."""

@@ -16,7 +16,6 @@ def fill_menu(
     tree: LayersView,
     one: str,
     show_spectrum: Callable[[], None],
-    select_alike: Callable[[], None],
 ) -> None:
     """Freeze, rank, target, spectrum, those alike, name; what cannot be done is disabled.
 
@@ -62,7 +61,7 @@ def fill_menu(
     add(tr("Show its &spectrum"), show_spectrum, bool(one))
     alike = {(m.like, m.kind) for m in modules}
     others = len([m for m in model.modules if (m.like, m.kind) in alike])
-    add(tr("Select all of this t&ype"), select_alike, others > len(modules))
+    add(tr("Select all of this t&ype"), tree.select_alike, others > len(modules))
     add(
         tr("Copy &name"),
         lambda: QGuiApplication.clipboard().setText("\n".join(node.name for node in nodes)),

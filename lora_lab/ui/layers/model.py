@@ -27,27 +27,34 @@ from lora_lab.ui.layers.facts import (
     Facts,
 )
 from lora_lab.ui.layers.tree import (
+    Backwards,
     Module,
     Node,
     by_likeness,
     by_name,
     has_likes,
     in_order,
+    is_shown,
     modules_of,
+    numbered,
     rearrange,
     searched,
+    shown_below,
     sift,
 )
 from lora_lab.ui.session.standing import Standing
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import entry, percent, plain_tip
 from lora_lab.ui.widgets.heat_cells import HEAT
+from lora_lab.ui.widgets.turns import Turns, Work
 
 Role = Qt.ItemDataRole
 RIGHT = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
 TICKS = (NAME, TRAINS)
 LIVE = (PARAMETERS, SIZE, EFFECTIVE, ROUNDING)  # columns that move while a run trains
 NOWHERE = QModelIndex()
+AT_ONCE = 3000  # modules that are planted in one turn: it takes up to 0.1 s
+SIFT, PLANT, READ = 1, 2, 3  # what is to be done until rows stand, each with those before it
 
 
 class LayersModel(QAbstractItemModel):
@@ -55,6 +62,7 @@ class LayersModel(QAbstractItemModel):
 
     requested = Signal(dict)  # fields of Hyperparameters with their new values
     targets_requested = Signal(object)  # frozenset of the layers that the next start is to adapt
+    planted = Signal(int)  # rows stand again, after SIFT, PLANT or READ; before, there are none
 
     def __init__(self, parent: QObject, standing: Standing) -> None:
         super().__init__(parent)
@@ -63,9 +71,13 @@ class LayersModel(QAbstractItemModel):
         self.modules: list[Module] = []
         self.alike = False  # like modules in one row, instead of by their names
         self.nodes_meant: Callable[[Node], Sequence[Node]] = lambda node: (node,)
-        self._root = Node("", "")
+        self.has_likes = False
+        self._root = self._grown = Node("", "")  # shown, and planted
         self._nodes: list[Node] = []  # by number
         self._search, self._adapted_only = "", False
+        self._turns = Turns(self)
+        self._loaded: LoadedRecord | None = None
+        self._many = self._due = 0
         self._sorted: tuple[int, bool] | None = None  # column, and whether downwards
         self._announced: dict[tuple[int, int], Fact] = {}
         self._heads = (
@@ -89,27 +101,23 @@ class LayersModel(QAbstractItemModel):
 
     def reset(self, loaded: LoadedRecord, many: int = 0) -> None:
         """Another model; of so `many` modules (0: never) like ones stand in one row at first."""
-        self.beginResetModel()
-        self.modules = modules_of(loaded)
+        self._loaded, self._many, self.modules = loaded, many, []
+        self._search, self._adapted_only = "", False
         self.facts.reset(loaded)
-        self._search = ""
-        if many:
-            self.alike = len(self.modules) >= many and has_likes(self.modules)
-        self._plant()
-        self.endResetModel()
+        self._begin(READ)
 
     def arrange(self, *, alike: bool, search: str, adapted_only: bool) -> None:
         """Another way to look at the same modules."""
         if (alike, search, adapted_only) == (self.alike, self._search, self._adapted_only):
             return
-        self.beginResetModel()
         self._search, self._adapted_only = search, adapted_only
         replant, self.alike = alike != self.alike, alike
-        if replant:
-            self._plant()
-        else:
-            self._sift()
-        self.endResetModel()
+        self._begin(PLANT if replant else SIFT)
+
+    @property
+    def busy(self) -> bool:
+        """Whether rows are being planted or sorted."""
+        return self._turns.busy
 
     @property
     def root(self) -> Node:
@@ -126,21 +134,31 @@ class LayersModel(QAbstractItemModel):
 
     def shown(self) -> list[Node]:
         """Every row that is not sifted out, open or not, from above to below."""
-        return _below(self._root)
+        return shown_below(self._root)
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         self._sorted = None if column < 0 else (column, order == Qt.SortOrder.DescendingOrder)
-        self.sort_again()
+        if self._due:
+            self._begin(SIFT)
+        else:
+            self._turns.start(self._reorder(), self._at_once)
 
     def sort_again(self) -> None:
         """Let the rows stand by what their figures are now."""
-        moved = in_order(self._root, self._key())
+        if not self._turns.busy:
+            self._turns.start(self._reorder(), self._at_once)
+
+    def _reorder(self) -> Work[None]:
+        moved = yield from in_order(self._root, self._key())
         if not moved:
             return
         self.layoutAboutToBeChanged.emit()
         before = self.persistentIndexList()
         rearrange(moved)
-        after = [self.index_of(self.node(index), index.column()) for index in before]
+        after = [
+            self.index_of(node, index.column()) if is_shown(node) else QModelIndex()
+            for index in before for node in (self.node(index),)
+        ]  # fmt: skip
         self.changePersistentIndexList(before, after)
         self.layoutChanged.emit()
 
@@ -274,24 +292,41 @@ class LayersModel(QAbstractItemModel):
             return True
         return False
 
-    def _plant(self) -> None:
-        self._root = by_likeness(self.modules) if self.alike else by_name(self.modules)
-        self._sift()
-        self._nodes = []
-        stack = [self._root]
-        while stack:
-            node = stack.pop()
-            node.number = len(self._nodes)
-            self._nodes.append(node)
-            stack += node.children
+    @property
+    def _at_once(self) -> bool:
+        loaded = self._loaded
+        return loaded is None or len(loaded.modules) + len(loaded.layers) < 2 * AT_ONCE
 
-    def _sift(self) -> None:
-        matches = searched(self._search)
-        only = self._adapted_only
-        sift(self._root, lambda m: (not only or m.layer is not None) and matches(m))
+    def _begin(self, due: int) -> None:
+        """No row stands until that is done, and what was due before."""
+        self._due = max(due, self._due)
+        self._stand(Node("", ""))
+        self._turns.start(self._plant(self._due), self._at_once)
+
+    def _plant(self, all_due: int) -> Work[None]:
+        if self._due == READ and self._loaded is not None:
+            modules = yield from modules_of(self._loaded)
+            self.has_likes = yield from has_likes(modules)
+            if self._many:
+                self.alike = self.has_likes and len(modules) >= self._many
+            self.modules, self._due = modules, PLANT
+        if self._due == PLANT:
+            self._grown = yield from (by_likeness if self.alike else by_name)(self.modules)
+            self._nodes = yield from numbered(self._grown)
+            self._due = SIFT
+        matches, only = searched(self._search), self._adapted_only
+        yield from sift(self._nodes, lambda m: (not only or m.layer is not None) and matches(m))
         if self._sorted is not None:
-            rearrange(in_order(self._root, self._key()))
-        self._announced = {}
+            rearrange((yield from in_order(self._grown, self._key())))
+        yield
+        self._due = 0
+        self._stand(self._grown)
+        self.planted.emit(all_due)
+
+    def _stand(self, root: Node) -> None:
+        self.beginResetModel()
+        self._root, self._announced = root, {}
+        self.endResetModel()
 
     def _key(self) -> Callable[[Node], Any] | None:
         """What rows are sorted by; what has no figure comes last, whichever way."""
@@ -300,7 +335,7 @@ class LayersModel(QAbstractItemModel):
         (column, down), fact = self._sorted, self.facts.fact
         if column == NAME:
             if down:
-                return lambda node: _Backwards(natural(node.label))
+                return lambda node: Backwards(natural(node.label))
             return lambda node: natural(node.label)
 
         def key(node: Node) -> tuple[bool, float]:
@@ -310,19 +345,5 @@ class LayersModel(QAbstractItemModel):
         return key
 
 
-class _Backwards(list):
-    """A key that sorts the other way round."""
-
-    def __lt__(self, other: list) -> bool:
-        return list(self) > list(other)
-
-
 _ROLES = {Role.DisplayRole, Role.CheckStateRole, Role.ForegroundRole, Role.ToolTipRole,
           Role.EditRole}  # fmt: skip
-
-
-def _below(node: Node) -> list[Node]:
-    matches = []
-    for child in node.shown:
-        matches += [child, *_below(child)]
-    return matches

@@ -103,6 +103,16 @@ class LayersView(QTreeView):
         self.selectionModel().setCurrentIndex(model.index_of(nodes[0]), flags.NoUpdate)
         self.selectionModel().select(selection, flags.ClearAndSelect)
 
+    def select_alike(self) -> None:
+        """Select every module that is like one of those selected, and open what hides them."""
+        likes = {(m.like, m.kind) for node in self.selected() for m in node.leaves}
+
+        def alike(node: Node) -> bool:
+            own = [node.module] if node.module else [] if node.shown else node.leaves
+            return bool(own) and all((m.like, m.kind) in likes for m in own)
+
+        self.select([node for node in self.model().shown() if alike(node)])
+
     def fit_columns(self, shapes: Sequence[str]) -> None:
         """Columns as wide as what they hold at most; names take the rest."""
         header, width = self.header(), self.fontMetrics().horizontalAdvance

@@ -1,6 +1,8 @@
 """The tree of modules: edits through its cells, what they become, and thousands of rows."""
 
+import gc
 from dataclasses import replace
+from time import thread_time
 
 import numpy as np
 import pytest
@@ -22,6 +24,7 @@ from lora_lab.opening_records import LayerInfo, TargetInfo
 from lora_lab.records import AppliedRecord, CountsRecord, LayerSpectrum, SpectrumRecord, State
 from lora_lab.ui.layers.dock import LayersDock
 from lora_lab.ui.layers.facts import EFFECTIVE, NAME, PARAMETERS, RANK, SHAPE, SIZE, TRAINS
+from lora_lab.ui.layers.tree import WIDEST
 from lora_lab.ui.style import theme
 from lora_lab.ui.widgets.heat_cells import HEAT
 from tests.ui.seen import named, settle, words
@@ -279,6 +282,91 @@ def test_thousands_of_rows_are_found_by_name_and_cost_what_is_seen(dock, loaded,
     dock.requested.connect(heard.append)
     dock.model.setData(row_of(dock, shown[4], RANK), 3)
     assert heard == [{"layer_ranks": ((shown[4], 3),)}]
+
+
+def wide(loaded, path, count=60_000):
+    names = [path.format(i) for i in range(count)]
+    return replace(
+        loaded,
+        layers=tuple(LayerInfo(name, (64, 64), 4.0, max_rank=64) for name in names),
+        adaptable=tuple(TargetInfo(name, "linear", (64, 64)) for name in names),
+        modules=tuple((name, "Linear", (64, 64), 4096) for name in names),
+    )
+
+
+@pytest.fixture
+def longest_turn(dock):
+    """The longest turn of the window until the dock shows what an action asks for."""
+    gc.collect()
+    gc.disable()  # as the window does it, which collects between its turns
+
+    def longest(action):
+        began = thread_time()
+        action()
+        took = [thread_time() - began]
+        while dock.model.busy or len(took) < 5:
+            began = thread_time()
+            QApplication.processEvents()
+            took.append(thread_time() - began)
+        return max(took)
+
+    yield longest
+    gc.enable()
+
+
+@pytest.mark.parametrize("path", ["m{}", "h.{}.q", "{}"])
+def test_sixty_thousand_rows_do_not_hold_the_window(dock, loaded, longest_turn, path):
+    model = wide(loaded, path)
+    took = {
+        "load": longest_turn(lambda: dock.standing.take(model)),
+        "search": longest_turn(lambda: dock.search.setText("77")),
+        "clear": longest_turn(dock.search.clear),
+        "tree": longest_turn(dock.alike_button.click),
+        "sort": longest_turn(lambda: dock.tree.sort_by(NAME)),
+        "rank": longest_turn(lambda: dock.standing.request(Hyperparameters(rank=3))),
+    }
+    assert max(took.values()) < 0.3, took  # in one piece: 1.5 s and more
+    assert len(dock.model.shown()) < 3 * WIDEST
+
+
+def test_rows_behind_the_first_are_one_that_stands_for_them(dock, loaded, longest_turn, requests):
+    count = WIDEST + 3000
+    longest_turn(lambda: dock.standing.take(wide(loaded, "h.{}.q", count)))
+    group = dock.model.root.shown[0]
+    assert len(group.layers) == count
+    rest = group.shown[WIDEST]
+    assert (rest.label, len(rest.layers)) == ("… + 3,000", 3000)
+    dock.model.setData(dock.model.index_of(rest, RANK), 5)
+    assert len(requests[-1]["layer_ranks"]) == 3000
+    dock.tree.select([group.shown[0]])
+    longest_turn(lambda: dock.tree.sort_by(NAME))
+    longest_turn(lambda: dock.tree.header().setSortIndicator(NAME, Qt.SortOrder.DescendingOrder))
+    assert group.shown[0].name == f"h.{count - 1}.q"
+    assert dock.tree.selected() == []  # it is among those that have no row of their own
+    longest_turn(lambda: dock.tree.sort_by(-1))
+    dock.tree.select([group.shown[7]])
+    dock.tree.select_alike()
+    assert {m.name for n in dock.tree.selected() for m in n.leaves} == {
+        layer.name for layer in group.layers
+    }
+    dock.tree.select([group.shown[7]])
+    longest_turn(lambda: dock.search.setText("h.7"))
+    assert [node.name for node in dock.tree.selected()] == ["h.7.q"]
+    assert len(modules_shown(dock)) == sum(str(i).startswith("7") for i in range(count))
+
+
+def test_another_search_takes_the_place_of_one_that_is_not_done(dock, loaded, longest_turn):
+    dock.standing.take(wide(loaded, "m{}", 20_000))
+    settle()
+    dock.search.setText("m1")  # while modules are still read
+    assert dock.model.root.shown == []
+    settle()
+    longest_turn(lambda: dock.search.setText("m12345"))
+    assert modules_shown(dock) == ["m12345"]
+    dock.standing.take(wide(loaded, "n{}", 20_000))
+    dock.standing.take(loaded)
+    longest_turn(lambda: None)
+    assert modules_shown(dock) == ["fc1", "fc2", "fc3", "table"]
 
 
 def test_the_search_keeps_what_stands_above_and_what_was_open_and_selected(dock, loaded):
