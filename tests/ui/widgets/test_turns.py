@@ -1,5 +1,6 @@
 """Work in slices: events come between them, another takes its place, and a failure ends it."""
 
+import pytest
 from PySide6.QtCore import QObject, QTimer
 
 from lora_lab.ui.widgets import turns
@@ -16,7 +17,8 @@ def counted(upto, heard):
 def test_all_at_once(qapp):
     heard = []
     assert done(counted(3, heard)) == 3
-    work = Turns(QObject())
+    owner = QObject()
+    work = Turns(owner)
     work.start(counted(2, heard), at_once=True)
     assert heard == [0, 1, 2, 0, 1]
     assert not work.busy
@@ -34,14 +36,14 @@ def test_events_come_between_and_what_comes_later_takes_its_place(qtbot, monkeyp
     assert len(heard) < 10_000
 
 
-def test_what_fails_is_over(qtbot):
+def test_what_fails_is_over(qapp):
     def fails():
         yield
         raise ValueError("no")
 
     owner = QObject()
     work = Turns(owner)
-    with qtbot.captureExceptions() as raised:
-        work.start(fails(), at_once=False)
-        qtbot.waitUntil(lambda: raised)
+    work.start(counted(9, []), at_once=False)
+    with pytest.raises(ValueError, match="no"):
+        work.start(fails(), at_once=True)
     assert not work.busy
