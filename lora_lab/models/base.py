@@ -18,7 +18,7 @@ from lora_lab.models.key_map import Source, converted
 from lora_lab.models.ldm_names import aliases
 from lora_lab.models.quantized import dequantized, quantization
 from lora_lab.models.safetensors_file import TensorEntry, read_header
-from lora_lab.models.shards import weight_files
+from lora_lab.models.shards import inside, weight_files
 from lora_lab.models.skeleton import Skeleton, skeletons
 from lora_lab.models.state_names import COUNT, owners_names
 from lora_lab.models.strict_json import read_json
@@ -215,7 +215,7 @@ def config_values(path: Path) -> dict[str, Any]:
                 "that has it, or a file of weights."
             )
         return {}
-    values = read_json(folder / "config.json", 2**20, infinite=True)
+    values = read_json(inside(folder, "config.json"), 2**20, infinite=True)
     if "model_type" in values:
         plain = {key: value for key, value in values.items() if key != "quantization_config"}
         check_config(plain, "config.json")

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from lora_lab.errors import CheckpointError
 from lora_lab.models.named_classes import check_classes
 from lora_lab.models.other_files import other_folder
+from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 
@@ -81,7 +82,7 @@ def read_config(folder: str | Path) -> dict[str, Any]:
         )
     if (folder / "quantize_config.json").exists():
         raise CheckpointError(f"{folder.name}: {QUANTIZED.format(' (GPTQ)')}")
-    config = _numbers(read_json(folder / "config.json", LARGEST, infinite=True))
+    config = _numbers(read_json(inside(folder, "config.json"), LARGEST, infinite=True))
     check_config(config, "config.json")
     return config
 

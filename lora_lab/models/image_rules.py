@@ -20,6 +20,7 @@ from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.image_cost import check_cost
 from lora_lab.models.named_classes import check_classes
+from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
 from lora_lab.time_limit import limited
@@ -93,13 +94,16 @@ def open_image_rules(path: str | Path) -> ImageRules:
 def _values(path: Path) -> dict[str, Any] | None:
     """What the library goes by: the part of a processor's file where that has one, else a file of
     its own; None where there is neither."""
-    whole, alone = path / "processor_config.json", path / "preprocessor_config.json"
-    values = read_json(whole).get("image_processor") if whole.exists() else None
+    values = (_settings(path, "processor_config.json") or {}).get("image_processor")
     if values is None:
-        return read_json(alone) if alone.exists() else None
+        return _settings(path, "preprocessor_config.json")
     if not isinstance(values, dict):
         raise _unsound(path, f"image_processor is {shown(values)}")
     return values
+
+
+def _settings(path: Path, name: str) -> dict[str, Any] | None:
+    return read_json(inside(path, name)) if (path / name).exists() else None
 
 
 def _without_rules(path: Path, config: dict[str, Any], channels: int) -> ImageRules:

@@ -1,6 +1,7 @@
 """Images reach a model as its own processor makes them, to a step of a byte, or are refused."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from transformers import AutoImageProcessor
 from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 
 from lora_lab.errors import CheckpointError
+from lora_lab.models.base import config_values
 from lora_lab.models.image_rules import open_image_rules
 from tests.models.tiny import save
 
@@ -142,3 +144,18 @@ def test_the_rules_of_a_processors_file_are_the_librarys(tmp_path, beside):
         (tmp_path / "preprocessor_config.json").write_text(json.dumps({**VIT, "size": 20}))
     check(tmp_path)
     assert open_image_rules(tmp_path).size == (12, 16)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a right elsewhere")
+@pytest.mark.parametrize("name", ["config.json", "preprocessor_config.json"])
+def test_settings_of_somebody_else_are_not_read_through_a_link(tmp_path, name):
+    model = tmp_path / "model"
+    save(model, "vit")
+    (model / "preprocessor_config.json").write_text(json.dumps(VIT))
+    (model / name).rename(tmp_path / name)
+    (model / name).symlink_to(tmp_path / name)
+    with pytest.raises(CheckpointError, match=f"{name} is a link that leads out of model"):
+        open_image_rules(model)
+    if name == "config.json":
+        with pytest.raises(CheckpointError, match="is a link that leads out of model"):
+            config_values(model)
