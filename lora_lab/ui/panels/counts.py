@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 
-from PySide6.QtCore import QT_TRANSLATE_NOOP, Qt
+from PySide6.QtCore import QT_TRANSLATE_NOOP
 from PySide6.QtGui import QColor, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
-    QAbstractItemView,
     QGridLayout,
     QHBoxLayout,
     QHeaderView,
     QLabel,
-    QTableWidget,
-    QTableWidgetItem,
+    QTableView,
     QWidget,
 )
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import MemoryRecord, SpeedRecord
-from lora_lab.opening_records import LoadedRecord
+from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.records import CountsRecord, Record, StepRecord
 from lora_lab.rules import cap
 from lora_lab.ui.panels.overlays import Overlay
@@ -27,12 +26,15 @@ from lora_lab.ui.panels.panel import Columns, Panel
 from lora_lab.ui.panels.preflight import Preflight
 from lora_lab.ui.panels.ruler import Ruler
 from lora_lab.ui.style import theme
-from lora_lab.ui.style.figures import entry, plain_tip, shape_words, share_words
+from lora_lab.ui.style.figures import plain_tip, shape_words, share_words
 from lora_lab.ui.style.theme import Colors
 from lora_lab.ui.widgets.labels import keep_whole, label, show
 from lora_lab.ui.widgets.painter import Painter
+from lora_lab.ui.widgets.rows import Column, Role, RowsModel
+from lora_lab.ui.widgets.table import dress
 
 BETWEEN = 24  # pixels from figure to figure
+FITTED = 1000  # layers that columns are made wide enough for
 
 
 class Share(QWidget):
@@ -106,48 +108,27 @@ class CountsPanel(Panel):
         below.addWidget(self._applied_text)
         self._share = Share()
         self.ruler = Ruler()
-        columns = (self.tr("Layer"), self.tr("out × in"), "r", self.tr("Parameters"))
-        self._table = table = QTableWidget(0, len(columns))
-        table.setTabKeyNavigation(False)  # Tab leaves it; arrows move in it
-        table.setHorizontalHeaderLabels(columns)
+        self._rows = RowsModel(self._table_columns(), self)
+        self._table = table = QTableView()
+        table.setModel(self._rows)
+        dress(table)
         table.setAccessibleName(self.tr("Parameters per layer"))
-        table.verticalHeader().hide()
-        table.verticalHeader().setDefaultSectionSize(table.fontMetrics().height() + 8)
-        table.setShowGrid(False)
         table.setMinimumHeight(1)  # it gives way first: a figure that is cut is another figure
-        table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        table.setWordWrap(False)
-        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)  # names differ at the end
-        header = table.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        table.horizontalHeaderItem(0).setTextAlignment(
-            Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        )
+        table.horizontalHeader().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
         self.body.addLayout(grid)
         self.body.addLayout(below)
         self.body.addWidget(self._share)
         self.body.addWidget(self.ruler)
         self.body.addWidget(table, 1)
         self._counts: CountsRecord | None = None
+        self._applied: dict[str, tuple[int, int]] = {}  # rank and parameters of each layer
+        self._requested: dict[str, tuple[int, int]] = {}
         self._overlays: list[Overlay] = []
         self._preflight: Preflight | None = None
         self.restyle(theme.current())
 
     def reset(self, loaded: LoadedRecord) -> None:
         self._counts, self._preflight = None, Preflight(self.standing)
-        self._table.setRowCount(len(loaded.layers))
-        right = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
-        for row, layer in enumerate(loaded.layers):
-            for column, text in enumerate((layer.name, shape_words(layer.shape), "", "")):
-                item = QTableWidgetItem(entry(text))
-                if column:
-                    item.setTextAlignment(right)
-                self._table.setItem(row, column, item)
-            self._table.item(row, 0).setToolTip(plain_tip(layer.name))
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
@@ -232,18 +213,57 @@ class CountsPanel(Panel):
         self._share.setToolTip(plain_tip(tip))
         self._share.show_shares(then / base, now / base)
         self._show_costs(then, now)
-        for row, layer in enumerate(loaded.layers):
-            old, new = ranks.present[layer.name], ranks.wanted(layer.name, hyper)
-            rank = "—" if not factored else str(new) if old == new else f"{old} → {new}"
-            capped = factored and new == cap(layer) < hyper.rank
-            self._cell(row, 2, self.tr("{} max").format(rank) if capped else rank, old != new)
-            self._cell(row, 3, f"{requested[row]:,}", applied[row] != requested[row])
+        old, new = ranks.present, ranks.all_wanted(hyper)
+        self._applied = dict(zip(old, zip(old.values(), applied, strict=True), strict=True))
+        self._requested = dict(zip(new, zip(new.values(), requested, strict=True), strict=True))
+        self._show_rows(loaded)
+
+    def _table_columns(self) -> tuple[Column, ...]:
+        return (
+            Column(
+                self.tr("Layer"), attrgetter("name"), roles={Role.ToolTipRole: attrgetter("name")}
+            ),
+            Column(self.tr("out × in"), lambda layer: shape_words(layer.shape), figure=True),
+            Column("r", self._rank_words, figure=True, roles=self._color(0)),
+            Column(
+                self.tr("Parameters"), lambda layer: f"{self._requested[layer.name][1]:,}",
+                figure=True, roles=self._color(1),
+            ),
+        )  # fmt: skip
+
+    def _rank_words(self, layer: LayerInfo) -> str:
+        if not self.standing.ranks.variant.factored:
+            return "—"
+        old, new = self._applied[layer.name][0], self._requested[layer.name][0]
+        rank = str(new) if old == new else f"{old} → {new}"
+        capped = new == cap(layer) < self.standing.foreseen.rank
+        return self.tr("{} max").format(rank) if capped else rank
+
+    def _color(self, place: int) -> Mapping[int, Callable[[LayerInfo], QColor]]:
+        """What waits is in another colour: ranks at place 0, parameters at place 1."""
+
+        def color(layer: LayerInfo) -> QColor:
+            waits = self._applied[layer.name][place] != self._requested[layer.name][place]
+            return QColor(theme.current().warn if waits else theme.current().text)
+
+        return {Role.ForegroundRole: color}
+
+    def _show_rows(self, loaded: LoadedRecord) -> None:
+        if self._rows.rows is not loaded.layers:
+            self._rows.show_rows(loaded.layers)
+        self._rows.refresh(2)
+        self._rows.refresh(3)
+        first = loaded.layers[:FITTED]
+        for place, column in enumerate(self._rows.columns[1:], 1):
+            widest = max((column.title, *map(column.text, first)), key=len)
+            wide = self._table.fontMetrics().horizontalAdvance(widest) + 18
+            self._table.setColumnWidth(place, wide)
 
     def _show_costs(self, requested: int, applied: int) -> None:
         loaded, ranks, hyper = self.standing.loaded, self.standing.ranks, self.standing.foreseen
         costs, whole = self._preflight, ranks.variant.whole
         held = loaded.base_parameters if whole else sum(
-            ranks.parameters(name, ranks.wanted(name, hyper)) for name in ranks.layers
+            ranks.parameters(name, rank) for name, rank in ranks.all_wanted(hyper).items()
         ) + (hyper.dimension if ranks.variant.shared else 0)  # fmt: skip
         names = {
             2: self.tr("Optimizer\nstate"),
@@ -260,21 +280,9 @@ class CountsPanel(Panel):
         )
         self.ruler.show_parts(costs.memory)
 
-    def _cell(self, row: int, column: int, text: str, waits: bool) -> None:
-        item = self._table.item(row, column)
-        if item.text() != text:
-            item.setText(text)
-        if item.data(Qt.ItemDataRole.UserRole) != waits:
-            item.setData(Qt.ItemDataRole.UserRole, waits)
-            c = theme.current()
-            item.setForeground(QColor(c.warn if waits else c.text))
-
     def restyle(self, colors: Colors) -> None:
         self._table.setFont(theme.font())
         self._adapter.setStyleSheet(f"color: {colors.adapter}")
-        for row in range(self._table.rowCount()):
-            for column in (2, 3):
-                self._table.item(row, column).setData(Qt.ItemDataRole.UserRole, None)
         self._share.update()
         self.dirty = True
 
@@ -288,7 +296,7 @@ class CountsPanel(Panel):
             "out": [layer.shape[0] for layer in layers],
             "in": [layer.shape[1] for layer in layers],
             "rank": [ranks.present[name] for name in names],
-            "rank_requested": [ranks.wanted(name, self.standing.foreseen) for name in names],
+            "rank_requested": list(ranks.all_wanted(self.standing.foreseen).values()),
             "parameters": self._per_layer(ranks.applied),
             "parameters_requested": self._per_layer(self.standing.foreseen),
         }

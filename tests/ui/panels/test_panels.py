@@ -3,16 +3,17 @@
 import math
 import re
 from dataclasses import replace
+from time import thread_time
 
 import numpy as np
 import pyqtgraph as pg
 import pytest
-from PySide6.QtWidgets import QComboBox, QLabel, QTableWidget, QToolButton, QWidget
+from PySide6.QtWidgets import QComboBox, QLabel, QTableView, QToolButton, QWidget
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import MemoryRecord, SpeedRecord
-from lora_lab.opening_records import LoadedRecord
+from lora_lab.opening_records import LayerInfo, LoadedRecord
 from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, SpectrumRecord, StepRecord
 from lora_lab.rules import energy_beyond
 from lora_lab.ui.panels import PANELS
@@ -530,10 +531,24 @@ def test_counts_follow_ranks_of_their_own_and_freezes(make):
     panel.standing.preview(cut_request(layer_ranks=(("net.0", 2),), frozen_layers=("net.4",)))
     panel.redraw()
     assert named(panel, "Adapter parameters").text() == f"{2 * (128 + 64) + 8 * 256:,}"
-    table = named(panel, "Parameters per layer", QTableWidget)
-    cells = [table.item(row, 2).text() for row in range(3)]
-    assert cells == ["8 → 2", "8", "8"]
-    assert table.item(2, 3).text() == "0"
+    cells = named(panel, "Parameters per layer", QTableView).model()
+    shown = [[cells.index(row, column).data() for column in (2, 3)] for row in range(3)]
+    assert [rank for rank, _ in shown] == ["8 → 2", "8", "8"]
+    assert shown[2][1] == "0"
+
+
+def test_thirty_thousand_layers_do_not_hold_the_window(make):
+    panel = make("counts", "digits")
+    layers = tuple(LayerInfo(f"h.{i}.q", (64, 64), 4.0, max_rank=64) for i in range(30_000))
+    panel.standing.take(replace(panel.standing.loaded, layers=layers))
+    began = thread_time()
+    panel.redraw()
+    panel.grab()
+    assert thread_time() - began < 0.4  # four items for each layer: 1.1 s
+    cells = named(panel, "Parameters per layer", QTableView).model()
+    assert cells.rowCount() == len(layers)
+    last = [cells.index(29_999, column).data() for column in range(4)]
+    assert last == ["h.29999.q", "64 × 64", "4", "512"]
 
 
 def figures(panel, row="adapter"):
