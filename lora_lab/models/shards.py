@@ -114,13 +114,13 @@ def inside(folder: Path, name: str) -> Path:
         ) from None
     except (OSError, RuntimeError):  # a loop of links
         raise CheckpointError(f"{name}: the link leads nowhere. Download it again.") from None
+    if not real.is_file():  # a pipe would block, a device never end
+        raise CheckpointError(f"{name}: this is not a regular file. Download it again.")
     if real.parent not in (*homes, homes[0] / Path(name).parent):
         raise CheckpointError(
             f"{name} is a link that leads out of {folder.name}, and is not followed. Copy the file "
             "into the folder."
         )
-    if not real.is_file():  # a pipe would block, a device never end
-        raise CheckpointError(f"{name}: this is not a regular file. Download it again.")
     return path
 
 
