@@ -60,12 +60,16 @@ class Knob(Setting):
 
 
 def declared(default: Any, setting: Setting, **limits: Any) -> Any:
-    """A field of a model with its default, its declaration and pydantic's limits."""
+    """A field of a model with its default, its declaration and pydantic's limits.
+
+    Of a list, which alone is limited in its length, only the first fault is told.
+    """
     return Field(
         default,
         title=setting.label,
         description=setting.help,
         json_schema_extra={"setting": setting},  # type: ignore[dict-item]
+        fail_fast="max_length" in limits or None,
         **limits,
     )
 

@@ -9,6 +9,7 @@ import sys
 from typing import Literal, get_args, get_origin
 
 import pytest
+from pydantic import ValidationError
 
 from lora_lab.config import RunConfig
 from lora_lab.hyperparameters import Hyperparameters
@@ -137,3 +138,11 @@ def test_limits_lie_inside_of_an_excluded_end():
 def test_a_field_without_a_declaration_is_called_by_its_name():
     assert setting_of(RunConfig, "betas").help == "Adam's two decay rates."
     assert setting_of(RunConfig, "an_older_field").name == "an older field"
+
+
+@pytest.mark.parametrize("field", ["layer_ranks", "frozen_layers"])
+def test_of_a_list_only_the_first_fault_is_told(field):
+    """100,000 of them take 200 MB."""
+    with pytest.raises(ValidationError) as error:
+        Hyperparameters(**{field: [[]] * 100_000})
+    assert error.value.error_count() <= 2  # of one item: a name and a rank are missing
