@@ -23,7 +23,28 @@ from lora_lab.models.skeleton import Skeleton, skeletons
 from lora_lab.models.state_names import COUNT, owners_names
 from lora_lab.models.strict_json import read_json
 
+KEPT = 2**31  # bytes of archives; the newest is kept however large it is
 WORDS = 64  # of a name whose endings are looked up; real ones have a third of that
+
+
+class _Archive:
+    """What one of PyTorch's archives holds."""
+
+    def __init__(self, tensors: dict[str, torch.Tensor]) -> None:
+        self.tensors = tensors
+
+    def twin(self, key: str) -> str:
+        """Another name of the same numbers; "" where there is none."""
+        mine = self.tensors[key]
+        same = self._names[mine.data_ptr(), mine.shape] if mine.numel() else []
+        return next((name for name in same if name != key), "")
+
+    @cached_property
+    def _names(self) -> dict[tuple[int, torch.Size], list[str]]:
+        found: dict[tuple[int, torch.Size], list[str]] = {}
+        for name, tensor in self.tensors.items():
+            found.setdefault((tensor.data_ptr(), tensor.shape), []).append(name)
+        return found
 
 
 class Base:
@@ -47,8 +68,8 @@ class Base:
         self._kinds = {name: tensor.dtype for name, tensor in self.tensors.items()}
         self._archived = any(map(_is_archive, self.files))
         self.held_as: dict[str, str] = {}  # tensor → the form of blocks that it counts as
-        self._archive: tuple[Path, dict[str, torch.Tensor]] | None = None
-        self._shared: tuple[Any, dict[tuple[int, torch.Size], list[str]]] = (None, {})
+        self._archives: dict[Path, _Archive] = {}
+        self._places: dict[str, Path] = {}  # tensor → its archive, as far as they were read
 
     def read(self, key: str) -> torch.Tensor:
         """A tensor of the files; of a quantized one the W it stands for.
@@ -61,15 +82,22 @@ class Base:
         return W
 
     def raw(self, key: str) -> torch.Tensor:
-        """A tensor as it is stored. Of PyTorch's archives the last one that was read is kept."""
-        if not self._archived:
-            return self._read_entry(key)
-        if self._archive is None or key not in self._archive[1]:
-            for file in self.files:
-                self._archive = file, self.state(file)
-                if key in self._archive[1]:
-                    break
-        return self._archive[1][key]
+        """A tensor as it is stored."""
+        return self._archive_of(key).tensors[key] if self._archived else self._read_entry(key)
+
+    def _archive_of(self, key: str) -> _Archive:
+        """The one of PyTorch's archives that holds a tensor; some of those read last are kept."""
+        for file in (self._places[key],) if key in self._places else self.files:
+            if (archive := self._archives.pop(file, None)) is None:
+                archive = _Archive(self.state(file))
+                for name in archive.tensors:
+                    self._places.setdefault(name, file)
+            self._archives[file] = archive  # the newest is the last
+            while len(self._archives) > 1 and sum(map(regular_size, self._archives)) > KEPT:
+                del self._archives[next(iter(self._archives))]
+            if key in archive.tensors:
+                return archive
+        raise KeyError(key)
 
     def state(self, file: Path) -> dict[str, torch.Tensor]:
         """All tensors of one of the files."""
@@ -172,14 +200,7 @@ class Base:
         that it dropped into the metadata (safetensors.torch.save_model).
         """
         if self._archived:
-            mine = self.raw(key)
-            if self._archive is not self._shared[0]:
-                names: dict[tuple[int, torch.Size], list[str]] = {}
-                for name, tensor in self._archive[1].items():
-                    names.setdefault(_memory(tensor), []).append(name)
-                self._shared = self._archive, names
-            same = self._shared[1][_memory(mine)] if mine.numel() else []
-            return next((name for name in same if name != key), "")
+            return self._archive_of(key).twin(key)
         return self._dropped.get(key, "")
 
     @cached_property
@@ -220,11 +241,6 @@ def config_values(path: Path) -> dict[str, Any]:
         plain = {key: value for key, value in values.items() if key != "quantization_config"}
         check_config(plain, "config.json")
     return values
-
-
-def _memory(tensor: torch.Tensor) -> tuple[int, torch.Size]:
-    """What two tensors that are one have in common."""
-    return tensor.data_ptr(), tensor.shape
 
 
 def _is_archive(path: Path) -> bool:

@@ -14,6 +14,7 @@ from lora_lab.errors import LabError
 from lora_lab.folders import remove_folder
 from lora_lab.formats.recognise import open_adapter
 from lora_lab.models.base import Base
+from lora_lab.models.checkpoint import read_state
 from lora_lab.workshop.against_base import against_base
 from lora_lab.workshop.merge_base import write_merged
 from tests.workshop.families import adapted, answer, distance, saved
@@ -192,6 +193,33 @@ def test_names_of_the_same_numbers_are_found_among_thousands_at_once(tmp_path):
     found = {name: twin for name in base.tensors if (twin := base.twin(name))}
     assert time.process_time() - began < 3  # the archive is read once, and it took 7 s besides
     assert found == {"a": "b", "b": "a"}
+
+
+def test_archives_whose_tensors_are_asked_for_in_turn_are_read_once(tmp_path, monkeypatch):
+    files = [f"pytorch_model-0000{i}-of-00002.bin" for i in (1, 2)]
+    held = {f"h.{i}.weight": torch.full((2, 2), float(i)) for i in range(200)}
+    places = {name: files[i % 2] for i, name in enumerate(held)}
+    for file in files:
+        torch.save({name: held[name] for name in held if places[name] == file}, tmp_path / file)
+    index = {"metadata": {}, "weight_map": places}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    (tmp_path / "config.json").write_text("{}")
+    read = []
+
+    def counted(path):
+        read.append(path.name)
+        return read_state(path)
+
+    monkeypatch.setattr("lora_lab.models.base.read_state", counted)
+    base = Base(tmp_path)
+    for _ in range(2):
+        assert all(torch.equal(base.raw(name), W) for name, W in held.items())
+        assert not any(base.twin(name) for name in held)
+    assert sorted(read) == files
+    monkeypatch.setattr("lora_lab.models.base.KEPT", 1)  # of archives larger than that, the newest
+    base = Base(tmp_path)
+    assert all(torch.equal(base.raw(name), W) for name, W in held.items())
+    assert len(read) == 2 + len(held)
 
 
 def test_a_weight_with_two_names_in_a_file_without_config_is_refused(tmp_path):
