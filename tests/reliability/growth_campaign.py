@@ -26,6 +26,8 @@ from os import _exit
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import torch
+
 from lora_lab.apart.client import end_children
 from lora_lab.errors import LabError
 from tests.reliability.fuzz_form import Form
@@ -236,6 +238,7 @@ def main() -> None:
     arguments = parser.parse_args()
     sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # of what is found
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    torch.set_num_threads(1)  # those of a pool are lost in a fork, and waited for
     found = 0
     for name, form in forms().items():
         if form.table is None or (arguments.form and name not in arguments.form):
