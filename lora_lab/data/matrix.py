@@ -178,14 +178,15 @@ def _number(word: str, row: int, column: int) -> Fraction:
     above, line, below = word.partition("/")
     if not line:
         below = "1"
+    exact = []
     for part in (above, below):
         if len(part) > _LONGEST or not _PLAIN.fullmatch(part):
             raise _refused(word, row, column)
-        _float(part, row, column)  # before a fraction of 10⁹⁹⁹⁹⁹ is made of it
-    under = Fraction(below)
-    if under == 0:
+        value = _float(part, row, column)  # before a fraction is made of 10⁹⁹⁹⁹⁹, or of 0e99999
+        exact.append(Fraction(part) if value else Fraction())
+    if exact[1] == 0:
         raise DataError(f"Row {row}, column {column}: {word} divides by zero.")
-    number = Fraction(above) / under
+    number = exact[0] / exact[1]
     if number and not SMALLEST <= abs(number) <= LARGEST:
         raise _refused(word, row, column)
     return number

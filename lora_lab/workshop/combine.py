@@ -94,13 +94,13 @@ def combine(
     }
     way = ways.get(method) or partial(_trimmed, method, rank=rank, trim=trim)
     _check(adapters)
-    names = dict.fromkeys(x.name for weights, _ in adapters for x in weights.layers)
+    all_terms: dict[str, list[tuple[LayerWeights, float]]] = {}
+    for weights, w in adapters:
+        for layer in weights.layers:
+            all_terms.setdefault(layer.name, []).append((layer, w))
     layers, errors, alone, cut = [], [], [], 0.0
-    for number, name in enumerate(names):
-        report(f"Merging by {method}", number / len(names))
-        terms = [
-            (layer, w) for weights, w in adapters for layer in weights.layers if layer.name == name
-        ]
+    for number, (name, terms) in enumerate(all_terms.items()):
+        report(f"Merging by {method}", number / len(all_terms))
         if len(terms) < len(adapters):
             alone.append(name)
         try:

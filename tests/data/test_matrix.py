@@ -31,6 +31,7 @@ F = Fraction
         ("0.1 .5 2. −3 +4", [[F(1, 10), F(1, 2), 2, -3, 4]]),
         ("1e-3 2E2 0.5/1e2", [[F(1, 1000), 200, F(1, 200)]]),
         ("0 0.0 0e99999", [[0, 0, 0]]),
+        ("-0e99999/3e5 0e-99999 5/2e1", [[0, 0, F(1, 4)]]),
         ("7", [[7]]),
     ],
 )
@@ -53,6 +54,7 @@ def test_typed_numbers_are_exact(text, rows):
         ("1 nan", "Row 1, column 2 is nan: a matrix with NaN or infinity has no SVD"),
         ("1\n-inf", "Row 2, column 1 is -inf"),
         ("1/0", "divides by zero"),
+        ("1/0e-99999", "divides by zero"),
         ("1//2", "“1//2” is not a number"),
         ("2/", "“2/” is not a number"),
         ("1e101", "too large or too small"),
@@ -210,6 +212,8 @@ LONG = {
     "empty lines of blanks": "1" + " \n" * 3_900_000 + "2",
     "an empty line of brackets": "1" + "]" * 3_500_000 + " " * 3_500_000,
     "one number": "1" * 7_000_000,
+    "zeros with an exponent": "0e99999," * 4000,
+    "fractions of zeros": "0e99999/1e9," * 4000,
 }
 
 

@@ -1,6 +1,8 @@
 """Sums of adapters against the dense sum of their ΔWs, and PEFT's own combinations."""
 
 import warnings
+from collections import Counter
+from dataclasses import replace
 
 import pytest
 import torch
@@ -117,6 +119,24 @@ def test_a_rank_is_refused_where_a_method_has_its_own(method):
 
 def test_every_method_says_what_it_does():
     assert set(METHODS) == {"exact", "cat", "linear", "slerp", *DENSE}
+
+
+def test_a_layer_is_not_looked_for_among_all_others():
+    names = tuple(f"h.{i}.q" for i in range(3000))
+    looked = Counter()
+
+    class Named(LayerWeights):
+        def __getattribute__(self, name):
+            looked[name] += 1
+            return super().__getattribute__(name)
+
+    pair = (adapter(seed, 1, names=names) for seed in (1, 2))
+    terms = [
+        (replace(weights, layers=tuple(Named(**vars(x)) for x in weights.layers)), 1.0)
+        for weights in pair
+    ]
+    combine(terms, "cat")
+    assert looked["name"] < 20 * len(names)
 
 
 def test_terms_that_cancel_out_have_no_error():

@@ -119,7 +119,8 @@ class ParetoPlot(QWidget):
         self._ring.setPen(pen(colors.text, 1.5))
         if items and self._plot.following:
             self._fit()
-        front = [next(i for i in items if i.id == id) for id in pareto(items)]
+        by_id = {item.id: item for item in items}
+        front = [by_id[id] for id in pareto(items)]
         self._draw_front(front)
         self._legend.show_rows(self._legend_rows(paints, bool(front)))
         describe_picture(self._plot, self.summary(front))
