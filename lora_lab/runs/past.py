@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -13,7 +14,9 @@ import numpy as np
 
 from lora_lab.door import door
 from lora_lab.errors import LabError
+from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import ClippedRecord
+from lora_lab.names import brief
 from lora_lab.records import (
     EvalRecord,
     LayerSpectrum,
@@ -58,7 +61,7 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     """
     try:
         with open_lines(path) as file:
-            lines = _held(file, until)
+            lines = _fewer(_held(file, until))
     except OSError:
         return
     newest: dict[type, int] = {}
@@ -111,6 +114,19 @@ def _held(file: IO[bytes], until: int) -> list[bytes]:
             at -= 1
         held.rows.insert(at, last)
     return list(held.rows)
+
+
+def _fewer(lines: list[bytes]) -> list[bytes]:
+    """Of each kind about `MOST` and the last; a run's own evaluations and edits are not as many."""
+    left = Counter(line[MARK : MARK + 1] for line in lines)
+    # By an odd number, since evaluations with the adapter and without it come in turn.
+    every = {kind: 2 * (count // (2 * MOST)) + 1 for kind, count in left.items()}
+    few = []
+    for line in lines:
+        left[kind := line[MARK : MARK + 1]] -= 1
+        if left[kind] % every[kind] == 0:
+            few.append(line)
+    return few
 
 
 def _settled(held: Holding[bytes]) -> int:
@@ -214,10 +230,17 @@ def _record(line: bytes) -> Past | None:
     if row["record"] == "AppliedRecord":
         if not row.get("changes"):
             return None
-        return PastEditRecord(row["step"], tuple(_tuples(change) for change in row["changes"]))
+        changes = row["changes"][: len(Hyperparameters.model_fields)]
+        told = tuple((brief(field), _told(old), _told(new)) for field, old, new in changes)
+        return PastEditRecord(row["step"], told)
     kinds = (StepRecord, EvalRecord, ClippedRecord, PaceRecord)
     kind = next(kind for kind in kinds if kind.__name__ == row["record"])
     return kind(**{f.name: _tuples(row[f.name]) for f in fields(kind)})
+
+
+def _told(value: Any) -> Any:
+    """A value of a setting; of more than a word or a number as much as is told of an edit."""
+    return brief(str(value)) if isinstance(value, str | list | dict) else value
 
 
 def _tuples(value: Any) -> Any:

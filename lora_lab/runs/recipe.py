@@ -21,7 +21,7 @@ from lora_lab.device_name import first
 from lora_lab.door import door
 from lora_lab.errors import LabError
 from lora_lab.inits import INITS
-from lora_lab.names import legible
+from lora_lab.names import brief, legible
 from lora_lab.runs.recipe_settings import Problem, edits_of, live, lora_config, problem_of
 from lora_lab.runs.story import Story, story_of
 from lora_lab.variants import VARIANTS
@@ -30,6 +30,7 @@ Edits = dict[int, list[dict[str, Any]]]
 
 MARK = re.compile(r"  #\? (\w+)$")
 WIDTH = 96
+LINE = 10_000  # characters of a note: a wrapped word of megabytes takes minutes
 LIBRARY = {  # a word of the script → the import that it needs
     "csv.": "import csv",
     "gzip.": "import gzip",
@@ -288,8 +289,10 @@ def _head(story: Story, notes: tuple[str, ...]) -> str:
         "script does not need.",
         *(f"- {note}" for note in notes),
     ]
-    filled = [textwrap.fill(line, 98, subsequent_indent="  " * line.startswith("- "))
-              for line in lines]  # fmt: skip
+    filled = [
+        textwrap.fill(brief(line, LINE), 98, subsequent_indent="  " * line.startswith("- "))
+        for line in lines
+    ]
     words = "\n\n".join([*filled[:2], "\n".join(filled[2:])]).strip()
     words = words.replace("\\", "\\\\").replace('"""', r"\"\"\"")  # names end no docstring
     return f'"""{words}\n"""'

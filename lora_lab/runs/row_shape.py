@@ -22,6 +22,7 @@ from lora_lab.plain import plain
 from lora_lab.records import Record
 
 MOST = 2**62  # of a whole number in a file made by hand
+LONGEST = 2**20  # characters of a name or a text
 FLAT = (1,)  # dimensions of most arrays
 Fits = Callable[[Any], bool]
 KINDS: dict[str, type] = {  # what a run says, and what is measured on request
@@ -100,6 +101,8 @@ def _form(hint: Any, deep: tuple[int, ...] = FLAT) -> Fits:
         return lambda value: value in [one.value for one in hint]
     if hint is int:
         return _whole
+    if hint is str:
+        return lambda value: type(value) is str and len(value) <= LONGEST
     return lambda value: type(value) is hint
 
 

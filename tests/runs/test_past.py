@@ -3,15 +3,18 @@
 import math
 import time
 import tracemalloc
+from collections import Counter
 
 import pytest
 
 from lora_lab.hyperparameters import Hyperparameters
+from lora_lab.measured import ClippedRecord
 from lora_lab.records import (
     AppliedRecord,
     CountsRecord,
     EvalRecord,
     LayerSpectrum,
+    PaceRecord,
     PastEditRecord,
     ResumedRecord,
     SpectrumRecord,
@@ -166,3 +169,30 @@ def test_what_is_looked_for_from_the_end_is_found_wherever_a_block_begins(
     write(path, step(1), counts[0], step(2), counts[1], *(step(n) for n in range(6, 20)))
     assert last_trained(path) == 15
     assert last_spectrum(path) is None
+
+
+def test_of_everything_beside_steps_some_thousands_come_back(tmp_path, monkeypatch):
+    monkeypatch.setattr("lora_lab.runs.past.MOST", 100)
+    rows = []
+    for i in range(1, 1001):
+        rows += [EvalRecord(i, True, 0.5), EvalRecord(i, False, 0.7)]
+        rows += [PaceRecord(i, i / 9, 1.0, 0.1, 0, 0), edit(i, ("alpha", i, i + 1))]
+        rows += [ClippedRecord(i, "fc1", 2, 0.1, False)]
+    write(tmp_path / "metrics.jsonl", *rows)
+    found = list(past_records(tmp_path / "metrics.jsonl", 2000))
+    counts = Counter(type(record) for record in found)
+    assert set(counts) == {EvalRecord, PastEditRecord, PaceRecord, ClippedRecord}
+    assert all(60 <= count <= 200 for count in counts.values())
+    assert {r.enabled for r in found if isinstance(r, EvalRecord)} == {True, False}
+    assert all(max(r.step for r in found if type(r) is kind) == 1000 for kind in counts)
+
+
+def test_an_edit_says_no_more_than_is_told_of_one(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    many = (("rank", i, "a b " * 999) for i in range(200))
+    write(path, edit(1, *many), edit(2, ("x" * 9999, [1] * 9999, 2.5)))
+    first, second = past_records(path, 9)
+    assert len(first.changes) < 50
+    told = [part for record in (first, second) for change in record.changes for part in change]
+    assert all(len(str(part)) <= 100 for part in told)
+    assert second.changes[0][2] == 2.5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from PySide6.QtCore import QCoreApplication
 
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.measured import ClippedRecord
+from lora_lab.names import brief, legible
 from lora_lab.records import AppliedRecord, PastEditRecord
-from lora_lab.setting import setting_of
+from lora_lab.setting import settings_of
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import in_words, plain_number
 from lora_lab.ui.style.theme import Colors
@@ -21,6 +23,7 @@ from lora_lab.ui.widgets.plot import Plot, pen
 translate = QCoreApplication.translate
 
 _LABELS = 14
+LABEL = 80  # characters of a name or a value on one
 ROW, ROWS, MARGIN = 17, 3, 8  # pixels of a row of labels, how many at most, pixels around them
 Box = tuple[float, float, float, float]  # left, right, lower and upper end, on the axes' scales
 NOTHING = "–"
@@ -57,7 +60,9 @@ class EditMarks:
         """An edit, or a clip of σ, which is one as well."""
         if isinstance(record, ClippedRecord):
             self._count += 1
-            self._edits.append((record.step, translate("edits", "σ clip"), NOTHING, record.layer))
+            self._edits.append(
+                (record.step, translate("edits", "σ clip"), NOTHING, _words(record.layer))
+            )
             self._numbers.append(self._count)
         else:
             self.note(record.step, record.changes)
@@ -137,8 +142,19 @@ class EditMarks:
             text.setFont(theme.font(0.92))
 
 
+def _words(text: str) -> str:
+    """As much of a text as stands beside a line: an earlier run's file may hold any."""
+    return legible(brief(text, LABEL))
+
+
 def _short_name(field: str) -> str:
-    return in_words(setting_of(Hyperparameters, field).short)
+    known = _short_names().get(field)
+    return in_words(known) if known else _words(field.replace("_", " "))
+
+
+@cache
+def _short_names() -> dict[str, str]:
+    return {field: setting.short for field, setting in settings_of(Hyperparameters).items()}
 
 
 def _short(value: object) -> str:
@@ -146,11 +162,9 @@ def _short(value: object) -> str:
         return translate("edits", "on") if value else translate("edits", "off")
     if value is None:
         return translate("edits", "as begun")
-    return (
-        plain_number(float(f"{value:.3g}"))
-        if isinstance(value, float)
-        else str(value).replace("_", " ")
-    )
+    if isinstance(value, float):
+        return plain_number(float(f"{value:.3g}"))
+    return _words(str(value)).replace("_", " ")
 
 
 def gathered(edits: list[tuple[int, str, str, str]], pixel: float) -> list[tuple[int, str]]:

@@ -24,7 +24,6 @@ NEAR = 5  # pixels from an edit's line within which a click means it
 class _Moved:
     """What stood at two spectra around an edit; nan where there was none."""
 
-    step: int
     before: float
     before_at: int
     after: float = math.nan
@@ -44,7 +43,7 @@ class EditNorms:
         """Another run."""
         self._newest, self._at = math.nan, 0
         self._moved: dict[int, _Moved] = {}
-        self._open: list[_Moved] = []  # those that wait for a spectrum
+        self._open: dict[int, _Moved] = {}  # those that wait for a spectrum
 
     def take(self, record: Record) -> None:
         """Follow what the session says; most of it is none of this one's business."""
@@ -59,22 +58,21 @@ class EditNorms:
 
     def note_edit(self, step: int) -> None:
         """Of several edits at one step, ΔW is measured before the first and after the last."""
-        moved = self._moved.setdefault(step, _Moved(step, self._newest, self._at))
-        if moved not in self._open:
-            self._open.append(moved)
+        moved = self._moved.setdefault(step, _Moved(self._newest, self._at))
+        self._open[step] = moved
 
     def add(self, record: SpectrumRecord) -> None:
         """One more spectrum."""
         squares = sum(layer.delta_norm**2 for layer in record.layers)
         self._newest, self._at = math.sqrt(squares), record.step
-        for moved in self._open:
+        for moved in self._open.values():
             moved.after, moved.after_at = self._newest, record.step
         self._open.clear()
 
     def cut(self, step: int) -> None:
         """The run stands at `step` again."""
         self._moved = {at: moved for at, moved in self._moved.items() if at <= step}
-        self._open = [moved for moved in self._open if moved.step <= step]
+        self._open = {at: moved for at, moved in self._open.items() if at <= step}
 
     def words(self, step: int) -> str:
         """One line on the edit at `step`; "" where no spectra were seen around it."""

@@ -12,9 +12,16 @@ from PySide6.QtWidgets import QComboBox, QLabel, QTableView, QToolButton, QWidge
 
 from lora_lab.config import RunConfig, changed
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.measured import MemoryRecord, SpeedRecord
+from lora_lab.measured import ClippedRecord, MemoryRecord, SpeedRecord
 from lora_lab.opening_records import LayerInfo, LoadedRecord
-from lora_lab.records import AppliedRecord, CountsRecord, EvalRecord, SpectrumRecord, StepRecord
+from lora_lab.records import (
+    AppliedRecord,
+    CountsRecord,
+    EvalRecord,
+    PastEditRecord,
+    SpectrumRecord,
+    StepRecord,
+)
 from lora_lab.rules import energy_beyond
 from lora_lab.ui.panels import PANELS
 from lora_lab.ui.panels.edit_marks import gathered
@@ -535,6 +542,27 @@ def test_counts_follow_ranks_of_their_own_and_freezes(make):
     shown = [[cells.index(row, column).data() for column in (2, 3)] for row in range(3)]
     assert [rank for rank, _ in shown] == ["8 → 2", "8", "8"]
     assert shown[2][1] == "0"
+
+
+def test_an_edit_of_somebody_elses_run_is_told_in_a_few_plain_letters(make):
+    panel = make("loss", "digits")
+    long = "\u202e<img src=x>" + "a b " * 10**6
+    feed(panel, [PastEditRecord(3, ((long, "b", long),)), ClippedRecord(5, long, 1, 1.0, False)])
+    panel.redraw()
+    told = panel.marks.words()
+    assert len(told) >= 2
+    assert all(len(text) < 300 and "\u202e" not in text for text in told)
+
+
+def test_clips_of_a_run_that_is_opened_are_told_one_by_one_at_the_same_cost(make):
+    def clips(count):
+        panel = make("loss", "digits")
+        began = thread_time()
+        panel.receive([ClippedRecord(i, "fc1", 1, 1.0, False) for i in range(count)])
+        return thread_time() - began
+
+    few, many = clips(2000), clips(16_000)
+    assert many < 30 * few  # looked for among all before it: 64 times as much
 
 
 def test_thirty_thousand_layers_do_not_hold_the_window(make):
