@@ -22,6 +22,17 @@ class ChatText:
     spans: tuple[Span, ...]
 
 
+def beginnings(chat: Chat, whole: str) -> list[int]:
+    """The places of the answers that a chat is written up to; BadRow where that takes too long."""
+    places = [place for place, trained in enumerate(chat.trained) if trained]
+    if sum(places) > MESSAGES or len(places) * len(whole) > CHARACTERS:
+        raise BadRow(
+            f"to write it up to each of its {len(places):,} answers takes too long: make several "
+            f"chats of its {len(chat.messages):,} messages"
+        )
+    return places
+
+
 class Answers:
     """The beginnings of a chat, of which each ends with an answer, as a template writes them.
 
@@ -33,13 +44,7 @@ class Answers:
         self._found: list[tuple[str | int, Span]] = []  # a text, or how much of the whole it is
         self._alike = True  # what stands before each answer is the same once more has been said
         self._size = 0
-        self.places = [place for place, trained in enumerate(chat.trained) if trained]
-        many = len(self.places)
-        if sum(self.places) > MESSAGES or many * len(whole) > CHARACTERS:
-            raise BadRow(
-                f"to write it up to each of its {many:,} answers takes too long: make several "
-                f"chats of its {self._messages:,} messages"
-            )
+        self.places = beginnings(chat, whole)
 
     def add(self, place: int, text: str, span: Span) -> None:
         """The chat up to the answer at `place`, which stands in `span`."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from lora_lab.data.chat import IMAGE, REASONING_KEYS, Chat, reasoning_of
 from lora_lab.data.json_text import parsed
+from lora_lab.data.looked_for import Texts
 
 Messages = tuple[dict[str, Any], ...]
 # What is looked for by what it says, or says nothing by itself.
@@ -77,24 +78,18 @@ def left_out(chat: Chat, examples: Sequence[Written]) -> Counter[str]:
 
     What is to be learned has to stand in its own span, the rest anywhere.
     """
-    texts = [example.text for example in examples]
+    texts = Texts([example.text for example in examples])
     spans = iter([e.text[begin:end] for e in examples for begin, end in e.spans])
     missing: Counter[str] = Counter()
 
-    def note(kind: str, content: str, places: Sequence[str]) -> None:
+    def note(kind: str, content: str, places: Texts) -> None:
         content = content.strip()
-        if not content or any(content in text for text in places):
-            return
-        spellings = [json.dumps(content, ensure_ascii=a)[1:-1] for a in (False, True)]
-        if not any(spelling in text for spelling in spellings for text in places):
-            folded = " ".join(content.split())
-            if not any(folded in " ".join(text.split()) for text in places):
-                missing[kind] += 1
+        missing[kind] += bool(content) and not places.hold(content)
 
     read = max(i for i, trained in enumerate(chat.trained) if trained)
     for message, trained in zip(chat.messages[: read + 1], chat.trained, strict=False):
         role, content = message["role"], str(message.get("content") or "")
-        places = [next(spans)] if trained else texts
+        places = Texts([next(spans)]) if trained else texts
         if trained:
             reasoning = reasoning_of(message)
             if "</think>" in content:
@@ -103,14 +98,18 @@ def left_out(chat: Chat, examples: Sequence[Written]) -> Counter[str]:
             note("reasoning", reasoning, places)
             calls = Counter(c["function"]["name"] for c in message.get("tool_calls") or ())
             for name, count in calls.items():  # some templates write the first call alone
-                note("tool calls", name if places[0].count(name) >= count else f"\0{name}", places)
+                note(
+                    "tool calls",
+                    name if places.texts[0].count(name) >= count else f"\0{name}",
+                    places,
+                )
         kind = {"assistant": "answers" if trained else "earlier answers", "user": "user messages",
                 "tool": "tool results"}.get(role, f"{role} messages")  # fmt: skip
         for said in content.split(IMAGE):
             note(kind, said, places)
     for tool in chat.tools:
         note("tools", str(tool.get("function", tool).get("name", "")), texts)
-    return missing
+    return +missing
 
 
 def unread(chat: Chat, source: str) -> set[str]:

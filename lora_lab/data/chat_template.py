@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from lora_lab.data.answers import Answers, ChatText, Span
+from lora_lab.data.answers import Answers, ChatText, Span, beginnings
 from lora_lab.data.chat import Chat
 from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings, unread
 from lora_lab.data.left_out import BadRow
@@ -240,17 +240,16 @@ class ChatTemplate:
             spans = [(begin, end) for begin, end in spans if begin < end]
         if len(spans) != len(answers):
             return None
-        both = zip(spans, answers, strict=True)
-        return ChatText(
-            text,
-            tuple(self._marked_span(chat, i, span, text) for span, i in both if chat.trained[i]),
-        )
+        both = [(span, i) for span, i in zip(spans, answers, strict=True) if chat.trained[i]]
+        if not all(self._is_behind_header(text, begin) for (begin, _), _ in both):
+            beginnings(chat, text)  # which are written to see what stands before an answer
+        return ChatText(text, tuple(self._marked_span(chat, i, span, text) for span, i in both))
 
     def _marked_span(self, chat: Chat, index: int, span: Span, text: str) -> Span:
         """A marked span without the header and the empty reasoning, and with its stop token."""
         begin, end = span
         header = self._generation_header()
-        if not header or not text.endswith(header, 0, begin):
+        if not self._is_behind_header(text, begin):
             try:
                 prompt = (
                     self._render(chat.messages[:index], chat.tools, prompt=True) if index else ""
@@ -274,6 +273,10 @@ class ChatTemplate:
             self.without_stop += not stop
             end += stop
         return begin, end
+
+    def _is_behind_header(self, text: str, place: int) -> bool:
+        header = self._generation_header()
+        return bool(header) and text.endswith(header, 0, place)
 
     def _stopped(self, text: str) -> bool:
         return text.rstrip().endswith(self._stops)

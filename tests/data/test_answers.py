@@ -73,3 +73,39 @@ def test_beginnings_that_are_alike_are_not_held():
     finally:
         tracemalloc.stop()
     assert held.examples()[0].text == whole
+
+
+PLAIN = "{% for m in messages %}<{{m['role']}}>{{m['content']}}<|end|>{% endfor %}"
+MARKED = (
+    "{% for m in messages %}<{{m['role']}}>{% if m['role'] == 'assistant' %}{% generation %}"
+    "{{m['content']}}<|end|>{% endgeneration %}{% else %}{{m['content']}}{% endif %}{% endfor %}"
+    "{% if add_generation_prompt %}<other>{% endif %}"
+)
+ASKS = "{% if add_generation_prompt %}<assistant>{% endif %}"
+THOUGHT = PLAIN.replace("m['content']", "m['content'].split('</think>')[-1]") + ASKS
+LONG = {
+    "one answer to many": (
+        PLAIN + ASKS, [("user", f"q{n}") for n in range(50_000)] + [("assistant", "a")], True, ""),
+    "earlier ones that are written otherwise": (
+        THOUGHT, [("assistant", f"<think>t{n}</think>b{n}") for n in range(16_000)], False,
+        "leaves out so many of its messages"),
+    "markers behind another header": (
+        MARKED, [(role, "x") for _ in range(2000) for role in ("user", "assistant")], True,
+        "up to each of its 2,000 answers takes too long"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LONG)
+def test_what_goes_by_the_bounds_on_answers_has_its_own(case):
+    template, said, trained, refused = LONG[case]
+    rows = [{"role": role, "content": content, "train": trained} for role, content in said]
+    rows = [row if row["role"] == "assistant" else {**row, "train": False} for row in rows]
+    if not trained:
+        rows = [{"role": "user", "content": "q"}, *rows, {"role": "assistant", "content": "a"}]
+    began = processor_seconds()
+    if refused:
+        with pytest.raises(BadRow, match=refused):
+            examples(read_chat(rows, None, ""), template)
+    else:
+        assert examples(read_chat(rows, None, ""), template)[0].text.endswith("a<|end|>")
+    assert processor_seconds() - began < 5  # some minutes
