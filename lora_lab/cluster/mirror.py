@@ -257,7 +257,7 @@ class _Run:
         try:
             with temporary_folder(self.path) as folder:
                 shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
-                for name in ("lock", "owner.json"):
+                for name in ("lock", "owner.json", MIRROR):
                     (folder / name).unlink(missing_ok=True)
                 if (self.path / LABEL).is_file():  # it may be a person's by now
                     shutil.copyfile(self.path / LABEL, folder / LABEL)

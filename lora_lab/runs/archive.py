@@ -30,7 +30,7 @@ from lora_lab.errors import LabError, not_written, system_reason
 from lora_lab.folders import folders_in
 from lora_lab.names import is_text, legible, shown
 from lora_lab.progress import Report, silent
-from lora_lab.runs.listing import CONFIG
+from lora_lab.runs.listing import CONFIG, MIRROR
 from lora_lab.runs.lock import NAME as LOCK
 from lora_lab.runs.lock import OWNER, is_live
 from lora_lab.runs.own_files import PRIVATE, open_own
@@ -43,6 +43,7 @@ CHUNK = 2**20
 DEEPEST = 16  # folders within each other in a run; those of the lab are two
 DEEP = f"has over {DEEPEST} folders within each other, which no run needs."
 DIRECTORY = 2**23  # bytes of one: a thousand for each file
+OF_HERE = {LOCK, OWNER, MIRROR}  # whose a folder is on one machine, and which cluster it follows
 MARKS = ':\n\t<>"|?*\\'  # in no name on Windows
 DEVICES = {
     "CON",
@@ -115,7 +116,7 @@ def _packable(run: Path, name: str) -> list[tuple[Path, str]]:
             for path in (folder / name for name in names if not name.startswith(".")):
                 parts = path.relative_to(run).parts
                 about = path.lstat()
-                if not stat.S_ISREG(about.st_mode) or parts in ((LOCK,), (OWNER,)):
+                if not stat.S_ISREG(about.st_mode) or _is_of_here(parts):
                     continue
                 place = "/".join(parts)
                 if not is_text(place):
@@ -214,7 +215,8 @@ def _checked(
         if len(parts) > DEEPEST + 2:
             raise LabError(f"{archive} was not unpacked: it {DEEP} Choose the zip of a run.")
         tops.add(parts[0])
-        files.append((info, Path(*parts[1:])))
+        if not _is_of_here(parts[1:]):
+            files.append((info, Path(*parts[1:])))
     if len(tops) != 1 or Path(CONFIG) not in [place for _, place in files]:
         raise LabError(f"{archive} is not the zip of one run.")
     if _twice(place.as_posix() for _, place in files):
@@ -239,6 +241,11 @@ def _twice(places: Iterable[str]) -> str:
             return f"{shown(seen[plain])} and {shown(place)}"
         seen[plain] = place
     return ""
+
+
+def _is_of_here(parts: tuple[str, ...]) -> bool:
+    """Whether a file of a run says how it stands on one machine, under any name that is one."""
+    return len(parts) == 1 and unicodedata.normalize("NFKC", parts[0]).casefold() in OF_HERE
 
 
 def _is_strange(part: str) -> bool:

@@ -72,6 +72,21 @@ def test_an_unpacked_run_has_no_other_files_than_its_own(tmp_path):
         assert opened.namelist() == ["a/config.json"]
 
 
+@pytest.mark.parametrize("name", ["lock", "owner.json", "mirror.json", "Mirror.JSON", "own.json"])
+def test_how_a_run_stands_on_one_machine_does_not_travel(tmp_path, name):
+    """A folder that follows a cluster shows whatever its records say, as of a run that is live."""
+    folder = RunFolder.create(tmp_path, "a")
+    folder.write_config(get_preset("digits").config)
+    (folder.path / name).write_text("{}")
+    left = {"config.json", "own.json"} & {"config.json", name}
+    with zipfile.ZipFile(pack(folder.path, tmp_path / "a.zip")) as opened:
+        assert set(opened.namelist()) == {f"a/{one}" for one in left}
+    with zipfile.ZipFile(tmp_path / "b.zip", "w") as made:
+        made.write(folder.path / "config.json", "a/config.json")
+        made.writestr(f"a/{name}", "{}")
+    assert {path.name for path in unpack(tmp_path / "b.zip", tmp_path / "other").iterdir()} == left
+
+
 def test_a_file_from_before_zips_is_packed(tmp_path):
     folder = RunFolder.create(tmp_path, "a")
     folder.write_config(get_preset("digits").config)
