@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 
 from lora_lab.apart.client import ask
 from lora_lab.data.idx import read_images, read_labels
@@ -29,6 +30,7 @@ ENDINGS = (
 DECODER = 2**31  # bytes that the child may take for one image
 GROUP, MOST = 32, 2000  # images that are answered together, and that are asked for at once
 MEMORY = 16 * 2**30  # bytes of all images together
+FREELY, RATIO = 2**28, 1000  # bytes; to those of the files: drawings in a few hundred have 600
 TRAINING, HELD_OUT = ("train", "training"), ("validation", "valid", "val", "test", "testing")
 CLASSES = 10_000
 NAMED = 5
@@ -123,7 +125,6 @@ def _by_class(
     report: Report,
 ) -> ImageSet:
     """One folder per class; `classes` where they are known already."""
-    size = wanted.size
     folders = tuple(sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[0] != "."))
     unknown = sorted(set(folders).difference(classes)) if classes else []
     if unknown:
@@ -139,7 +140,7 @@ def _by_class(
             f"{folder.name}: there is no image in it. Wanted is a folder per class with "
             f"{', '.join(ENDINGS[:3])} and such in it."
         )
-    kept: list[np.ndarray] = []
+    kept: np.ndarray | None = None
     labels: list[int] = []
     bad: list[str] = []
     number = 0
@@ -157,24 +158,41 @@ def _by_class(
                 raise DataError(f"{place}: {image}. Fix it, or skip bad images.")
             bad.append(f"{place}: {image}")
             continue
-        if size is None:
-            size = (image.shape[0], image.shape[1])
-        if len(files) * image.nbytes > MEMORY:
-            raise DataError(
-                f"{folder.name}: {len(files):,} images of {size[1]} × {size[0]} pixels do not fit "
-                "into memory. Take fewer, or a model of smaller ones."
-            )
-        kept.append(image)
+        if kept is None:
+            _check_room(folder.name, [path for path, _ in files], image)
+            kept = np.empty((len(files), *image.shape), np.uint8)
+        kept[len(labels)] = image
         labels.append(label)
-    if not kept:
+    if kept is None:
         raise DataError(f"{folder.name}: no image in it can be read ({bad[0]}).")
-    stacked = np.stack(kept)
+    stacked = kept[: len(labels)]
     _check_alike(folder.name, stacked)
     notes = _passed_over(folder, names)
     if bad:
         more = f"; and {len(bad) - NAMED:,} more" if len(bad) > NAMED else ""
         notes = (f"{len(bad):,} left out ({'; '.join(bad[:NAMED])}{more})", *notes)
     return ImageSet(stacked, np.array(labels, dtype=np.int64), names, notes)
+
+
+def _check_room(name: str, files: Sequence[Path], first: np.ndarray) -> None:
+    """All images come in the size of the first: no more than memory holds, or than they show."""
+    total = len(files) * first.nbytes
+    if total <= FREELY:
+        return
+    room = min(MEMORY, psutil.virtual_memory().available)
+    blown_up = total > RATIO * sum(path.stat().st_size for path in files)
+    if not blown_up and total <= room:
+        return
+    size, many = f"{first.shape[1]} × {first.shape[0]}", f"{len(files):,} images"
+    if blown_up:
+        raise DataError(
+            f"{name}: its {many} would take {total / 1e9:,.1f} GB at {size} pixels, far more than "
+            "their files show. Bring them to a smaller size."
+        )
+    raise DataError(
+        f"{name}: {many} of {size} pixels do not fit into memory. Take fewer, or a model of "
+        "smaller ones."
+    )
 
 
 def _check_alike(name: str, images: np.ndarray) -> None:

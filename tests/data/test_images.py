@@ -173,3 +173,28 @@ def test_a_reason_is_no_book(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "ask", lambda *a, **k: iter(answers))
     (found,) = read_pictures([write(tmp_path, "0.png")])
     assert len(str(found)) == 1000
+
+
+def test_small_images_are_not_blown_up_to_a_large_first_one(tmp_path):
+    """Sixty bytes each, which took gigabytes as soon as the first was large."""
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    Image.new("L", (3000, 3000)).save(tmp_path / "a" / "0.png")
+    for number in range(1, 40):
+        Image.new("L", (3, 20), number).save(tmp_path / "ab"[number % 2] / f"{number}.png")
+    with pytest.raises(DataError, match="its 40 images would take 1.1 GB at 3000 × 3000 pixels"):
+        read_image_folder(tmp_path, None, None)
+    assert read_image_folder(tmp_path, (20, 30), None).images.shape == (40, 20, 30, 3)
+
+
+def test_more_images_than_memory_holds_are_refused(tmp_path, monkeypatch):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        noise = np.random.default_rng(ord(name)).integers(0, 256, (40, 40), np.uint8)
+        Image.fromarray(noise).save(tmp_path / name / "0.png")
+    monkeypatch.setattr("lora_lab.data.images.FREELY", 1)
+    monkeypatch.setattr("lora_lab.data.images.MEMORY", 9000)
+    with pytest.raises(DataError, match="2 images of 40 × 40 pixels do not fit into memory"):
+        read_image_folder(tmp_path, None, None)
+    monkeypatch.setattr("lora_lab.data.images.MEMORY", 10_000)
+    assert read_image_folder(tmp_path, None, None).images.shape == (2, 40, 40, 3)
