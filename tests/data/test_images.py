@@ -182,7 +182,7 @@ def test_small_images_are_not_blown_up_to_a_large_first_one(tmp_path):
     Image.new("L", (3000, 3000)).save(tmp_path / "a" / "0.png")
     for number in range(1, 40):
         Image.new("L", (3, 20), number).save(tmp_path / "ab"[number % 2] / f"{number}.png")
-    with pytest.raises(DataError, match="its 40 images would take 1.1 GB at 3000 × 3000 pixels"):
+    with pytest.raises(DataError, match=r"its 40 images would take 1\.1 GB at 3000 × 3000 pixels"):
         read_image_folder(tmp_path, None, None)
     assert read_image_folder(tmp_path, (20, 30), None).images.shape == (40, 20, 30, 3)
 
