@@ -8,8 +8,8 @@ number moves.
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Iterable
-from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 import torch
@@ -17,7 +17,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from lora_lab.adapters import LoRALayer
 from lora_lab.adapters.space import SharesTheta
-from lora_lab.adapters.weights import LayerWeights, WholeLayer
 from lora_lab.config import checked
 from lora_lab.errors import ConfigError, LabError
 from lora_lab.hyperparameters import Hyperparameters
@@ -27,22 +26,23 @@ from lora_lab.training.adam8bit import BLOCK
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.loss_scale import is_standing
 from lora_lab.training.optim import state_names
-from lora_lab.training.packed_base import kept_with
 from lora_lab.training.per_layer import check
+from lora_lab.training.saving.best_facts import check_best
 from lora_lab.training.saving.counted_twice import REASON, as_counted_twice
+from lora_lab.training.saving.fitting import FLOATS, Tensors, fits, tensor_of, wrong
 from lora_lab.training.saving.random_states import ON_DEVICE, is_of, is_random_state
 
 VERSION = 1
-Tensors = dict[str, torch.Tensor]
 
 MOST_STEPS = 1_000_000_000
+MOST_EDITS = 2 * MOST_STEPS
 AHEAD = 1_000_000  # batches that were drawn and made no step, as where one was not finite
 FASTEST = 1e-5  # seconds of a step: none is as fast, and a place in the course is counted up to
 Count = Annotated[int, Field(ge=0, le=2 * MOST_STEPS)]
 Real = Annotated[float, Field(allow_inf_nan=False, ge=-1e300, le=1e300)]
+BATCH = 2**31  # tokens of a step, at most
 VALUES = 500  # of one layer, at most: of what cannot be, pydantic says 2 kB for each
 SQUARES = ("exp_avg_sq", "exp_avg_sq_scales")
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WIDE = (torch.float32, torch.float64)  # of factors; a branch may change from one to the other
 
 
@@ -121,13 +121,13 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
     if not isinstance(stored, dict) or list(stored) != list(experiment.layers):
         raise LabError("The checkpoint has other layers than the run's settings make.")
     if values_in(facts) > VALUES * (len(stored) + 50):
-        raise _wrong("it holds more than is known of so many layers")
+        raise wrong("it holds more than is known of so many layers")
     try:
         read = checked(Facts, facts)
         hyper = checked(Hyperparameters, read.hyper, "hyper")
         check(experiment.layers, hyper)
     except ConfigError as error:
-        raise _wrong(str(error).rstrip(".")) from None
+        raise wrong(str(error).rstrip(".")) from None
     _check_space(experiment, read, hyper.dimension)
     used = _check_random(experiment, tensors, read.device)
     ranks: dict[str, int] = {}
@@ -137,19 +137,12 @@ def compare(experiment: Experiment, tensors: Tensors, facts: dict[str, Any]) -> 
         used |= _check_layer(experiment, name, about, tensors, hyper, rank, ranks)
     _check_course(read)
     _check_ramps(read.ramps, ranks)
-    used |= _check_best(experiment, read.best, tensors)
+    used |= check_best(experiment, read.best.weights, tensors)
     if left := [name for name in tensors if name not in used]:
-        raise _wrong(f"it holds {shown(left[0])}, which belongs to no layer")
+        raise wrong(f"it holds {shown(left[0])}, which belongs to no layer")
     if read.kept is not None and not _is_kept(read.kept):
-        raise _wrong("what it says of the retention set is not a path and a count")
+        raise wrong("what it says of the retention set is not a path and a count")
     return hyper
-
-
-def _wrong(reason: str) -> LabError:
-    return LabError(
-        f"The checkpoint does not fit this run: {reason}. It is damaged or was made by hand; go "
-        "back to an earlier save, or begin the run again."
-    )
 
 
 def _check_space(experiment: Experiment, facts: Facts, dimension: int) -> None:
@@ -164,7 +157,7 @@ def _check_space(experiment: Experiment, facts: Facts, dimension: int) -> None:
             f"torch {torch.__version__} draws another random subspace from the seed than torch "
             f"{shown(facts.torch)}, which made the run. Resume it with that version."
         )
-    raise _wrong(
+    raise wrong(
         f"its random subspace is not the one of {dimension:,} numbers that the run's seed draws"
     )
 
@@ -173,14 +166,19 @@ def _check_course(facts: Facts) -> None:
     """Steps, stages and the place among the batches, which is counted up to."""
     begin, end = facts.stage
     if begin > end or begin > facts.step:
-        raise _wrong(f"step {facts.step:,} is in no stage from {begin:,} to {end:,}")
+        raise wrong(f"step {facts.step:,} is in no stage from {begin:,} to {end:,}")
     if facts.loss_scale is not None and not is_standing(*facts.loss_scale):
-        raise _wrong(f"{shown(facts.loss_scale)} is no scale of a loss and its count of steps")
-    if facts.batches > facts.step + AHEAD or facts.batches * FASTEST > facts.seconds + 60:
-        raise _wrong(
+        raise wrong(f"{shown(facts.loss_scale)} is no scale of a loss and its count of steps")
+    most = facts.step + AHEAD
+    if facts.batches > most or facts.batches * FASTEST > facts.seconds + 60:
+        raise wrong(
             f"{facts.batches:,} batches in {facts.step:,} steps and {facts.seconds:,.0f} s "
             "cannot be"
         )
+    # Bounds that move on as training does: what is saved next has to pass as well.
+    longest = max(time.time(), 1e9)
+    if facts.seconds > longest or max(facts.best.unimproved, facts.tokens / BATCH) > most:
+        raise wrong("its seconds, tokens or validations are more than so many steps can have made")
 
 
 def _check_random(experiment: Experiment, tensors: Tensors, saved_on: str) -> set[str]:
@@ -193,8 +191,8 @@ def _check_random(experiment: Experiment, tensors: Tensors, saved_on: str) -> se
         if on_device and not is_of(experiment.device, saved_on):
             continue
         device = experiment.device if on_device else torch.device("cpu")
-        if not is_random_state(_tensor(tensors, name), device):
-            raise _wrong(f"{name} is no state of a generator")
+        if not is_random_state(tensor_of(tensors, name), device):
+            raise wrong(f"{name} is no state of a generator")
     return names
 
 
@@ -211,7 +209,7 @@ def _check_layer(
     layer, used = experiment.layers[name], set()
     wanted = {label: tuple(p.shape) for label, p in layer.named_parameters(recurse=False)}
     if isinstance(layer, LoRALayer):
-        factor = _tensor(tensors, f"{name}|{layer.ranked_by}")
+        factor = tensor_of(tensors, f"{name}|{layer.ranked_by}")
         ranks[name] = rank = _rank(layer, factor, wanted_rank)
         own = {label: t for label in layer.beside() if (t := tensors.get(f"{name}|{label}"))
                is not None}  # fmt: skip
@@ -219,22 +217,22 @@ def _check_layer(
         wanted = {label: shapes.get(label, shape) for label, shape in wanted.items()}
         scaling = about.ratio * layer.scaling_for(hyper.alpha, hyper.rank)
         if not about.scaling or not math.isclose(about.scaling, scaling, rel_tol=1e-9):
-            raise _wrong(f"{name} has a scaling of {about.scaling}, not {scaling:g}")
+            raise wrong(f"{name} has a scaling of {about.scaling}, not {scaling:g}")
         if about.dropout != hyper.dropout:
-            raise _wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
-        used |= {_fits(tensors, f"{name}|{x}", shapes[x], WIDE) for x in layer.beside()}
+            raise wrong(f"{name} has a dropout of {about.dropout}, not {hyper.dropout:g}")
+        used |= {fits(tensors, f"{name}|{x}", shapes[x], WIDE) for x in layer.beside()}
     if isinstance(layer, SharesTheta) and "theta" in wanted:
         wanted["theta"] = (layer.space.numbers_of(hyper.dimension),)
     whole = not isinstance(layer, LoRALayer | SharesTheta)  # once trained in their own precision
     kinds = FLOATS if whole else WIDE
     if set(about.trained) != set(wanted):
-        raise _wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
+        raise wrong(f"{name} trains {shown(sorted(about.trained))}, not {sorted(wanted)}")
     for label, shape in wanted.items():
         trained = about.trained[label]
         if trained.moves == (wanted_rank is None):
             how = "frozen" if trained.moves else "trained"
-            raise _wrong(f"{name} is {how} by its settings, and {label} is not")
-        used.add(_fits(tensors, f"{name}|{label}", shape, kinds))
+            raise wrong(f"{name} is {how} by its settings, and {label} is not")
+        used.add(fits(tensors, f"{name}|{label}", shape, kinds))
         kept = state_names(experiment.optimizer, getattr(layer, label), shape)
         used |= _check_moments(kept, f"{name}|{label}", trained, shape, kinds, tensors)
     return used
@@ -244,11 +242,11 @@ def _rank(layer: LoRALayer, factor: torch.Tensor, wanted: int | None) -> int:
     """The rank that the stored factor has, where the layer may have it; any without a `wanted`."""
     rank = factor.shape[0] if factor.dim() else 0
     if not 1 <= rank <= layer.max_rank or rank % layer.kind.groups(layer.base_layer):
-        raise _wrong(f"{layer.name} has factors of shape {tuple(factor.shape)}")
+        raise wrong(f"{layer.name} has factors of shape {tuple(factor.shape)}")
     locked = bool(dict(layer.locked).get("rank"))
     if wanted is not None and not locked and rank != min(wanted, layer.max_rank):
         fit = min(wanted, layer.max_rank)
-        raise _wrong(f"{layer.name} has rank {rank}, and its settings say {fit}")
+        raise wrong(f"{layer.name} has rank {rank}, and its settings say {fit}")
     return rank
 
 
@@ -263,7 +261,7 @@ def _check_moments(
     """All that the optimizer keeps of one tensor, or nothing of it."""
     if about.numbers or (about.state and sorted(about.state) != sorted(kept)):
         found = sorted([*about.state, *about.numbers])
-        raise _wrong(f"the optimizer keeps {shown(found)} of {name}, not {', '.join(kept)}")
+        raise wrong(f"the optimizer keeps {shown(found)} of {name}, not {', '.join(kept)}")
     for key in about.state:
         form: tuple[tuple[int, ...], tuple[torch.dtype, ...]] = (shape, kinds)
         if key == "step":
@@ -272,31 +270,12 @@ def _check_moments(
             form = (shape, (torch.uint8,))
         elif key.endswith("_scales"):
             form = ((-(-math.prod(shape) // BLOCK),), (torch.float32,))
-        moment = tensors[_fits(tensors, f"{name}|{key}", *form)]
+        moment = tensors[fits(tensors, f"{name}|{key}", *form)]
         if key == "step" and not 0 <= float(moment) <= 2 * MOST_STEPS:
-            raise _wrong(f"the optimizer's step of {name} is {float(moment):g}")
+            raise wrong(f"the optimizer's step of {name} is {float(moment):g}")
         if key in SQUARES and moment.numel() and float(moment.min()) < 0:
-            raise _wrong(f"{name}|{key} is a mean of squares, and below 0")
+            raise wrong(f"{name}|{key} is a mean of squares, and below 0")
     return {f"{name}|{key}" for key in about.state}
-
-
-def _tensor(tensors: Tensors, name: str) -> torch.Tensor:
-    if name not in tensors:
-        raise _wrong(f"{shown(name)} is missing")
-    return tensors[name]
-
-
-def _fits(
-    tensors: Tensors, name: str, shape: tuple[int, ...], kinds: tuple[torch.dtype, ...] = FLOATS
-) -> str:
-    """`name`, once its tensor is known to be of this shape and of one of these types."""
-    tensor = _tensor(tensors, name)
-    if tuple(tensor.shape) != shape or tensor.dtype not in kinds:
-        kind, of = (str(dtype).removeprefix("torch.") for dtype in (tensor.dtype, kinds[-1]))
-        raise _wrong(
-            f"{shown(name)} is {list(tensor.shape)} of {kind}, where {list(shape)} of {of} belongs"
-        )
-    return name
 
 
 def _check_ramps(rows: Iterable[list[Any]], ranks: dict[str, int]) -> None:
@@ -308,93 +287,9 @@ def _check_ramps(rows: Iterable[list[Any]], ranks: dict[str, int]) -> None:
             and 0 <= row[1] < row[2] <= ranks[row[0]]
             and 0 <= row[4] < row[3] <= MOST_STEPS
         ):
-            raise _wrong(f"{shown(row)} is no ramp of one of its layers")
+            raise wrong(f"{shown(row)} is no ramp of one of its layers")
 
 
 def _is_kept(value: list[Any]) -> bool:
     fits = len(value) == 2 and (value[0] is None or isinstance(value[0], str))
     return fits and type(value[1]) is int and 0 <= value[1] <= 2**40
-
-
-def _check_best(experiment: Experiment, best: StoredBest, tensors: Tensors) -> set[str]:
-    """The best adapter so far: another one of the same layers, whatever their ranks."""
-    if best.weights is None:
-        return set()
-    if not experiment.has_factors:
-        raise _wrong("it has a best adapter, and the run has no factors")
-    packed, used = best.weights, set()
-    strange = set(packed) - {"variant", "layers", "whole", "base", "base_fingerprint", "dropout",
-                             "extra"}  # fmt: skip
-    dropout = packed.get("dropout")
-    if (
-        strange
-        or packed.get("variant") != experiment.config.variant
-        or packed.get("base_fingerprint") != experiment.base_fingerprint
-        or not isinstance(packed.get("base"), str)
-        or not (type(dropout) in (int, float) and 0 <= dropout < 1)
-        or packed.get("extra") != kept_with(experiment.config)
-    ):
-        raise _wrong("its best adapter is of another run")
-    whole = [x for x in experiment.layers.values() if not isinstance(x, LoRALayer)]
-    factored = experiment.lora_layers
-    for layer, row in zip(factored, _rows(packed.get("layers"), factored), strict=True):
-        used |= _check_best_layer(layer, row, tensors)
-    for layer, row in zip(whole, _rows(packed.get("whole"), whole), strict=True):
-        shapes = {"weight": layer.kind.weight_shape(layer.base_layer)}
-        if layer.bias is not None:
-            shapes["bias"] = tuple(layer.bias.shape)
-        used |= _held(layer.name, row, shapes, tensors, WholeLayer)
-    return used
-
-
-def _rows(value: Any, layers: list[Any]) -> list[dict[str, Any]]:
-    """One row for every layer, in their order."""
-    rows = value if isinstance(value, list) else []
-    names = [row.get("name") if isinstance(row, dict) else None for row in rows]
-    if names != [layer.name for layer in layers]:
-        raise _wrong("its best adapter has other layers")
-    return rows
-
-
-def _check_best_layer(layer: LoRALayer, row: dict[str, Any], tensors: Tensors) -> set[str]:
-    base, groups = layer.base_layer, layer.kind.groups(layer.base_layer)
-    window = layer.kind.window(base)
-    facts = {
-        "kind": layer.kind.name, "weight_shape": list(layer.kind.weight_shape(base)),
-        "groups": groups,
-        "dilation": list(window.get("dilation", ())),
-        "padding_mode": window.get("padding_mode", "zeros"),
-    }  # fmt: skip
-    for key, value in facts.items():
-        found = row.get(key, value)
-        if (list(found) if isinstance(found, tuple) else found) != value:
-            raise _wrong(f"its best adapter says {key} {shown(found)} of {layer.name}")
-    for key in ("alpha", "scaling"):
-        if type(row.get(key)) not in (int, float) or not 0 < abs(row[key]) < 1e30:
-            raise _wrong(f"its best adapter has no {key} of {layer.name}")
-    A = _tensor(tensors, f"best|{layer.name}|lora_A")
-    rank = A.shape[0] if A.dim() == 2 else 0
-    most = layer.max_rank * (2 if layer.starts_in_W else 1)
-    if not 1 <= rank <= most:
-        raise _wrong(f"its best adapter has factors of shape {tuple(A.shape)} for {layer.name}")
-    shapes = {"lora_A": (rank, layer.shape[1]), "lora_B": (layer.shape[0], rank)}
-    if "magnitude" in dict(layer.named_parameters(recurse=False)):
-        shapes["magnitude"] = (layer.shape[0],)
-    labels = row.get("tensors")
-    if isinstance(labels, list) and "vectors" in labels and layer.vectors:
-        shapes["vectors"] = (rank + layer.shape[0],)
-    return _held(layer.name, row, shapes, tensors, LayerWeights)
-
-
-def _held(
-    name: str, row: dict[str, Any], shapes: dict[str, tuple[int, ...]], tensors: Tensors, kind: type
-) -> set[str]:
-    """The tensors of a row, where they are just those of `shapes` and the row has known keys."""
-    labels = row.get("tensors")
-    if not isinstance(labels, list) or sorted(map(str, labels)) != sorted(shapes):
-        raise _wrong(f"its best adapter has other tensors for {name}")
-    if strange := set(row) - {"tensors", *(f.name for f in fields(kind))}:
-        raise _wrong(f"its best adapter says {shown(sorted(strange)[0])} of {name}")
-    if any(row.get(key) is not None for key in ("magnitude", "bias") if key not in shapes):
-        raise _wrong(f"its best adapter has other tensors for {name}")
-    return {_fits(tensors, f"best|{name}|{label}", shape) for label, shape in shapes.items()}

@@ -27,7 +27,8 @@ from lora_lab.training.devices import processes_here
 from lora_lab.training.experiment import Experiment
 from lora_lab.training.optim import Ramp, Stage, regroup
 from lora_lab.training.per_layer import freeze
-from lora_lab.training.saving.facts import VERSION, Tensors, compare
+from lora_lab.training.saving.facts import MOST_EDITS, VERSION, compare
+from lora_lab.training.saving.fitting import Tensors
 from lora_lab.training.saving.random_states import ON_DEVICE, is_of
 
 # Variables of the environment that choose how sums are ordered.
@@ -72,7 +73,7 @@ def state_of(experiment: Experiment, best: bool = True) -> tuple[Tensors, dict[s
     facts = {
         "version": VERSION,
         "step": experiment.step,
-        "edits": experiment.edits,
+        "edits": min(experiment.edits, MOST_EDITS),
         "tokens": experiment.tokens,
         "batches": experiment.batches.taken,
         "seconds": experiment.training_seconds,

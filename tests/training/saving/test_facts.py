@@ -8,6 +8,7 @@ import torch
 
 from lora_lab.errors import LabError
 from lora_lab.training.experiment import Experiment
+from lora_lab.training.saving.facts import compare
 from lora_lab.training.saving.state import restore, state_of
 from tests.training.saving.test_state import config_of, losses
 
@@ -268,3 +269,36 @@ def test_nor_of_another_variant(case):
     fresh = Experiment.build(config_of(**settings))
     assert restore(fresh, dict(tensors), copy.deepcopy(saved[1])) == ()
     refused(saved, move, config_of(**settings))
+
+
+@pytest.mark.parametrize(
+    "path", [("seconds",), ("tokens",), ("edits",), ("batches",), ("best", "unimproved")]
+)
+def test_what_is_saved_after_the_largest_that_is_taken_is_taken_as_well(saved, path):
+    """Else a run that somebody made trains on, and its next save is refused."""
+    tensors, facts = dict(saved[0]), copy.deepcopy(saved[1])
+    experiment = Experiment.build(config_of(eval_steps=2))
+
+    def taken(value):
+        in_facts(path, value)(tensors, facts)
+        try:
+            compare(experiment, tensors, facts)
+        except LabError:
+            return False
+        return True
+
+    low, high = 0, 2**70
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if taken(middle) else (low, middle)
+    assert taken(low)
+    assert low > 1000
+    restore(experiment, tensors, facts)
+    _, (tensors, facts) = losses(experiment, {7: {"alpha": 3.0}}, stop=12)
+    fresh = Experiment.build(config_of(eval_steps=2))
+    restore(fresh, tensors, json.loads(json.dumps(facts)))
+    assert fresh.step == 12
+
+
+def in_facts(path, value):
+    return in_best(path[1:], value) if path[0] == "best" else fact(path[0], value)
