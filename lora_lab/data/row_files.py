@@ -16,6 +16,7 @@ import stat
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -31,6 +32,7 @@ CHUNK = 2**20  # bytes that are read at a time
 ENDINGS = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".parquet", ".arrow", ".txt")
 ABOUT = ("readme", "license", "licence", "notice", "citation", "changelog")  # + .txt: no rows
 FILES = 10_000  # of one folder or pattern
+DEEP, MATCHES = 3, 2 * FILES  # parts of a pattern, and what is looked at of what fits it
 COLUMNS, NAMES = 10_000, 2**20  # of a table, and the characters of their names
 
 State = tuple[int, int, int]  # size, time of change and identity of a file
@@ -68,7 +70,7 @@ def files_of(path: str | Path) -> list[Path]:
                 f"{', '.join(ENDINGS)}). Choose a file, or image classification"
             )
     elif not exists and glob.has_magic(str(given)):
-        files = [p for p in map(Path, sorted(glob.glob(str(given)))) if p.is_file()]
+        files = [p for p in matching(str(given)) if p.is_file()]
         if not files:
             raise DataError("no file fits this pattern. Choose another")
     else:
@@ -76,6 +78,18 @@ def files_of(path: str | Path) -> list[Path]:
     if len(files) > FILES:
         raise DataError(f"{len(files):,} files are too many. Take fewer, or put them into one")
     return files
+
+
+def matching(pattern: str) -> list[Path]:
+    """What fits a pattern, in the order of names. Raises DataError for one that fits whole disks:
+    each part with `*` looks into all that the part before it found, and `..` behind one again."""
+    parts = Path(pattern).parts
+    first = next((i for i, part in enumerate(parts) if glob.has_magic(part)), len(parts))
+    if len(parts) - first > DEEP or ".." in parts[first:]:
+        raise DataError(
+            f"a pattern may have * in its last {DEEP} parts, and no .. behind one. Name the folder"
+        )
+    return [Path(found) for found in sorted(islice(glob.iglob(pattern), MATCHES))]
 
 
 def of_training(files: list[Path]) -> tuple[list[Path], list[Path]]:

@@ -7,7 +7,7 @@ import hashlib
 import stat
 from pathlib import Path
 
-from lora_lab.data.row_files import files_of, of_training
+from lora_lab.data.row_files import files_of, matching, of_training
 from lora_lab.errors import DataError
 from lora_lab.folders import folders_in
 
@@ -32,8 +32,8 @@ def data_fingerprint(path: str | None, rows: bool = False) -> str:
                 digest.update(f"read: {file.name}\0{file.stat().st_size}\0".encode(*NAMES))
             return digest.hexdigest()
         if not place.exists() and glob.has_magic(path):  # a pattern: its files, one by one
-            for file in sorted(glob.glob(path)):
-                digest.update(f"{Path(file).name}\0{data_fingerprint(file)}\0".encode(*NAMES))
+            for file in matching(path):
+                digest.update(f"{file.name}\0{data_fingerprint(str(file))}\0".encode(*NAMES))
             return digest.hexdigest()
         if place.is_dir():
             for folder, names in folders_in(place):
@@ -50,7 +50,7 @@ def data_fingerprint(path: str | None, rows: bool = False) -> str:
         with place.open("rb") as file:
             while part := file.read(CHUNK):
                 digest.update(part)
-    except (OSError, ValueError):  # the latter of a NUL in its name
+    except (OSError, ValueError, DataError):  # ValueError: of a NUL in its name
         return ""
     return digest.hexdigest()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import glob
 import os
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ PLACES = {
 HEAD_LINES = 1000
 HEAD_BYTES = 2**27  # where a base was trained before it: of a million steps
 SHORTEST = 64  # bytes that a line counts at least; that of a step has more
+MOST_FILES = 200  # of the folder of an adapter
 # What shapes the inputs of a model beside its weights → files of its folder.
 BESIDE = {
     "tokenizer": ("tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.txt",
@@ -73,9 +75,13 @@ def fingerprints(config: RunConfig) -> dict[str, str]:
     The adapter that it began with is among it, and is not needed again: its factors are in every
     checkpoint.
     """
+    return {"adapter": _of_adapter(config.adapter), **_read_again(config)}
+
+
+def _read_again(config: RunConfig) -> dict[str, str]:
+    """The same of what a run that is resumed reads once more."""
     rows = TASKS[config.task].data == "rows"
     found = {
-        "adapter": _of_adapter(config.adapter),
         "validation data": data_fingerprint(config.validation_data, rows),
         "retention set": data_fingerprint(config.keep_data, rows),
     }
@@ -92,9 +98,12 @@ def training_fingerprint(config: RunConfig) -> str:
 
 
 def _of_adapter(path: str | None) -> str:
-    """Of the bytes of every file of an adapter."""
-    folder = path and os.path.isdir(path)
-    return data_fingerprint(os.path.join(glob.escape(path), "*") if folder else path)
+    """Of the bytes of every file of an adapter; "" of a folder that has too many to be one."""
+    if not path or not os.path.isdir(path):
+        return data_fingerprint(path)
+    with os.scandir(path) as entries:
+        many = len(list(islice(entries, MOST_FILES + 1))) > MOST_FILES
+    return "" if many else data_fingerprint(os.path.join(glob.escape(path), "*"))
 
 
 def changes(config: RunConfig, about: Mapping[str, Any]) -> tuple[str, ...]:
@@ -108,8 +117,8 @@ def changes(config: RunConfig, about: Mapping[str, Any]) -> tuple[str, ...]:
             else "the data has changed since: the rows that follow will differ"
         )
     stored = about.get("inputs")
-    for what, now in fingerprints(config).items():
-        before = stored.get(what) if isinstance(stored, dict) and what in CHANGED else None
+    for what, now in _read_again(config).items():
+        before = stored.get(what) if isinstance(stored, dict) else None
         if before is not None and before != now:
             notes.append(f"the {what} changed since the run began{CHANGED[what]}")
     return tuple(notes)

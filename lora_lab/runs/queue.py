@@ -22,6 +22,7 @@ from lora_lab import paths
 from lora_lab.atomic import make_folder, write_file
 from lora_lab.config import RunConfig, checked
 from lora_lab.errors import LabError, system_reason
+from lora_lab.names import is_text
 from lora_lab.runs.listing import Seconds, Steps, new_name, summary_of
 from lora_lab.runs.lock import RunLock, is_live
 from lora_lab.runs.own_files import PRIVATE, Door, plain_json, read_own
@@ -35,6 +36,7 @@ STATES = (WAITING, RUNNING, DONE, FAILED, ABORTED, PRUNED)
 FILE = "queue.json"
 LARGEST = 2**26  # bytes of a queue's file
 VALUES, LISTS = 2**22, 2**21  # in it: 20,000 runs have 2 million of the former
+LONGEST = 255  # bytes of the name of a folder
 SCHEMA = 1
 
 
@@ -111,7 +113,7 @@ class Queue:
                 raise _moved_aside(folder / FILE, error) from error
             finally:
                 self.close()
-        except LabError:
+        except BaseException:
             self.close()
             raise
 
@@ -314,6 +316,11 @@ def _moved_aside(path: Path, error: DamagedError) -> LabError:
     return LabError(f"{error} It is kept as {damaged}; an empty one takes its place.")
 
 
+def _is_name(name: str) -> bool:
+    """Whether a folder among others can be called that."""
+    return name != ".." and "\0" not in name and is_text(name) and len(name.encode()) <= LONGEST
+
+
 class StoredItem(Door):
     """An item as it is written."""
 
@@ -341,5 +348,5 @@ def _item(values: Any, path: Path) -> Item:
     best = math.nan if stored.best is None else stored.best
     item = Item(**{**dict(stored), "config": config, "best": best})
     run = Path(item.run)
-    own = item.ended or (run.parent == paths.runs() and run.name != "..")
+    own = item.ended or (run.parent == paths.runs() and _is_name(run.name))
     return item if own else replace(item, run="")

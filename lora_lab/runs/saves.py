@@ -74,7 +74,11 @@ def resumable(run: Path) -> int | None:
 def named(run: Path) -> list[tuple[int, Path]]:
     """(step, folder) of all that is called as a checkpoint, damaged or none at all."""
     folder = run / CHECKPOINTS
-    return [] if folder.is_symlink() else named_in(folder)  # another's is not to be tidied here
+    try:
+        linked = folder.is_symlink()  # another's is not to be tidied here
+    except OSError:  # of a name that is too long
+        return []
+    return [] if linked else named_in(folder)
 
 
 def named_in(folder: Path) -> list[tuple[int, Path]]:
@@ -83,7 +87,7 @@ def named_in(folder: Path) -> list[tuple[int, Path]]:
         with os.scandir(folder) as listing:
             entries = list(islice(listing, ENTRIES + 1))
         folders = [entry for entry in entries if entry.is_dir(follow_symlinks=False)]
-    except OSError:
+    except (OSError, ValueError):  # the latter of a NUL in its name
         return []
     if len(entries) > ENTRIES:
         return []

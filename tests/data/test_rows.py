@@ -11,8 +11,10 @@ import pytest
 from pyarrow import parquet
 
 from lora_lab.data import json_rows, row_files, text_rows
+from lora_lab.data.row_files import files_of
 from lora_lab.data.rows import read_table
 from lora_lab.errors import DataError
+from lora_lab.runs.data_fingerprint import data_fingerprint
 from tests.data.cancelled import assert_can_be_cancelled
 from tests.spent import processor_seconds
 
@@ -568,3 +570,16 @@ def test_rows_can_be_gone_through_again_and_in_part(tmp_path):
     assert next(iter(table.rows)) == (1, ROWS[0])
     assert table.sample == rows_of(table) == rows_of(table) == ROWS
     assert len(table.rows) == 2
+
+
+def test_a_pattern_looks_into_few_folders(tmp_path, monkeypatch):
+    for folder in "abc":
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "rows.jsonl").write_text("{}\n")
+    monkeypatch.chdir(tmp_path)
+    assert [p.name for p in files_of("*/*.jsonl")] == ["rows.jsonl"] * 3
+    assert len(files_of(f"{tmp_path.parent}/{tmp_path.name[:-1]}[0-9]/?/*.jsonl")) == 3
+    for endless in ("*/../" * 9 + "*/*.jsonl", "/*/*/*/*.jsonl", "*/../*.jsonl"):
+        with pytest.raises(DataError, match="in its last 3 parts, and no"):
+            files_of(endless)
+        assert data_fingerprint(endless) == ""

@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from lora_lab.config import RunConfig
 from lora_lab.errors import DataError, LabError
 from lora_lab.presets import starting_config
 from lora_lab.records import ResumedRecord, StepRecord
@@ -203,3 +204,12 @@ def test_an_adapter_that_is_continued_is_known_by_its_bytes(tmp_path):
     (tmp_path / "a" / "adapter_model.safetensors").write_bytes(b"abd")
     assert fingerprints(config)["adapter"] != first != ""
     assert changes(config, {"inputs": {"adapter": first}}) == ()  # its factors are in checkpoints
+
+
+def test_a_folder_that_is_no_adapter_is_not_read(tmp_path, monkeypatch):
+    """A run of somebody else may name any: the whole disk."""
+    for number in range(300):
+        (tmp_path / str(number)).mkdir()
+    assert fingerprints(RunConfig(task="digits", adapter=str(tmp_path)))["adapter"] == ""
+    monkeypatch.setattr("lora_lab.runs.inputs._of_adapter", None)  # nor is it asked for again
+    assert changes(RunConfig(task="digits", adapter="/"), {"inputs": {"adapter": "x"}}) == ()

@@ -334,3 +334,26 @@ def test_of_two_that_name_one_run_the_first_goes_on(tmp_path):
     queue.put_back([replace(new_item(BASE), run=str(run)) for _ in range(2)])
     queue.close()
     assert [item.run for item in items_of(tmp_path)] == [str(run), ""]
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a" * 300, ".."])
+def test_a_run_that_no_folder_can_be_called_begins_anew(tmp_path, name):
+    queue = Queue(tmp_path)
+    queue.put_back([replace(new_item(BASE), run=str(paths.runs() / "named"))])
+    queue.close()
+    text = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(text.replace("named", json.dumps(name)[1:-1]))
+    queue = Queue(tmp_path)
+    assert [item.run for item in queue.items] == [""]
+    queue.close()
+
+
+def test_a_queue_that_cannot_be_read_is_let_go_of(tmp_path, monkeypatch):
+    def broken(folder):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(queue_file, "items_of", broken)
+    with pytest.raises(ZeroDivisionError):
+        Queue(tmp_path)
+    monkeypatch.undo()
+    Queue(tmp_path).close()

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from lora_lab.door import reading
+from lora_lab.errors import LabError
 from lora_lab.runs.archive import is_run_zip
 from lora_lab.runs.listing import CONFIG, METRICS
 
@@ -29,8 +31,9 @@ def recognise(path: str) -> Recognised:
     """Look at names and headers; nothing is opened, and what is wrong with it is said later."""
     place = Path(path)
     try:
-        return Recognised(path, _folder(place) if place.is_dir() else _file(place))
-    except OSError:
+        with reading(place.name, LabError):
+            return Recognised(path, _folder(place) if place.is_dir() else _file(place))
+    except LabError:
         return Recognised(path, "")
 
 

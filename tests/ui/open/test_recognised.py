@@ -85,3 +85,15 @@ def test_a_zip_of_too_many_files_is_told_without_a_list_of_them(tmp_path, monkey
     monkeypatch.setattr(archive, "DIRECTORY", 20)
     monkeypatch.setattr(zipfile, "ZipInfo", lambda *_: pytest.fail("an entry was read"))
     assert recognise(str(tmp_path / "r.zip")).kind == ""
+
+
+def test_a_damaged_zip_is_nothing_that_the_lab_opens(tmp_path):
+    """zipfile raises what it likes for a list that is damaged."""
+    with zipfile.ZipFile(tmp_path / "run.zip", "w") as made:
+        made.writestr("é/config.json", "{}")
+    whole = (tmp_path / "run.zip").read_bytes()
+    at = whole.index(b"PK\x01\x02")
+    for place in range(at, len(whole)):
+        for value in (0x00, 0xFF):
+            (tmp_path / "run.zip").write_bytes(whole[:place] + bytes([value]) + whole[place + 1 :])
+            assert recognise(str(tmp_path / "run.zip")).kind in ("", "run zip")
