@@ -6,6 +6,7 @@ one; nothing that a message holds is dropped. What cannot be written as text is 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -85,6 +86,8 @@ def reasoning_of(message: Mapping[str, Any]) -> str:
 def _message(entry: Any, images: list[str] | None) -> dict[str, Any]:
     if not isinstance(entry, Mapping):
         raise BadRow("a message is not an object")
+    if not all(isinstance(key, str) for key in entry):  # Python's lists and Arrow's maps have any
+        raise BadRow("a message has a key that is no text")
     # A NaN is what pandas writes of null. An empty reasoning may stand beside the one that is said.
     empty = {key for key in REASONING_KEYS if entry.get(key) == ""} if reasoning_of(entry) else ()
     entry = {k: v for k, v in entry.items() if k not in empty and (v == "" or not is_missing(v))}
@@ -158,6 +161,10 @@ def _call(entry: Any) -> dict[str, Any]:
     if not isinstance(name, str) or not name:
         raise BadRow("a tool call has no name")
     arguments = inner.get("arguments", inner.get("parameters"))
+    try:
+        json.dumps(arguments)
+    except (TypeError, ValueError, RecursionError):
+        raise BadRow("the arguments of a tool call hold what JSON has not") from None
     function = {**inner, "name": name, "arguments": {} if arguments is None else arguments}
     function.pop("parameters", None)
     if inner is entry:

@@ -161,3 +161,17 @@ def test_a_result_that_is_an_object_is_named_as_one(content):
              {"role": "assistant", "content": "a"}]  # fmt: skip
     with pytest.raises(BadRow, match="is an object: write it as text"):
         read_chat(turns)
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"role": "user", "content": "a", 1: 2}, "a key that is no text"),
+        ({"role": "user", "content": "a", None: 2}, "a key that is no text"),
+        *(({"role": "assistant", "tool_calls": [{"name": "f", "arguments": odd}]},
+           "hold what JSON has not") for odd in ({1}, b"x", ..., {(1, 2): 3}, {"a": 1j})),
+    ],
+)  # fmt: skip
+def test_what_python_writes_and_json_has_not_is_a_bad_row(message, reason):
+    with pytest.raises(BadRow, match=reason):
+        read_chat([message, {"role": "assistant", "content": "b"}])
