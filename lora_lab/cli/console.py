@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -27,6 +28,7 @@ from lora_lab.atomic import write_file
 from lora_lab.errors import Interrupted, LabError, system_reason
 from lora_lab.names import brief, legible
 
+NO_NAMES = (errno.ENAMETOOLONG, errno.ELOOP, errno.EILSEQ)  # what is typed may be none
 FAULT = "fault.txt"  # among the user's data
 LONGEST = 50_000  # characters of one text: of each line end the layout takes a kilobyte
 LINES = 10.0  # seconds between two lines where no terminal can renew one
@@ -150,9 +152,17 @@ def plain_errors() -> Iterator[None]:
         fail(str(error))
     except KeyboardInterrupt:
         fail("interrupted", 128 + signal.SIGINT)
+    except OSError as error:
+        if error.errno not in NO_NAMES:
+            _fail_by_fault(error)
+        fail(f"{brief(str(error.filename))}: {system_reason(error)}")
     except Exception as error:  # noqa: BLE001 - nobody is left to answer it
-        where = _written_down(traceback.format_exc())
-        fail(f"this is a fault of LoRA Lab: {type(error).__name__}: {str(error)[:500]}. {where}")
+        _fail_by_fault(error)
+
+
+def _fail_by_fault(error: Exception) -> NoReturn:
+    where = _written_down(traceback.format_exc())
+    fail(f"this is a fault of LoRA Lab: {type(error).__name__}: {str(error)[:500]}. {where}")
 
 
 def _written_down(details: str) -> str:

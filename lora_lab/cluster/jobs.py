@@ -227,7 +227,7 @@ class Cluster:
             return self._no_head("it has no Jobs API")
         if error.code in (502, 504):  # of a gateway: the head may have done what it was asked
             return self._unreachable(f"a gateway says {error.code}, and not what came of it")
-        line = said.splitlines()[-1][:300] if said else error.reason
+        line = self._hidden(said.splitlines()[-1])[:300] if said else error.reason
         text = f"The cluster at {self.address} answers with an error, {error.code}: "
         return RefusedError(text + self._hidden(str(line)), for_good=error.code < 500)
 

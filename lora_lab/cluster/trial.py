@@ -40,7 +40,7 @@ GOING, DONE, FAILED = "going", "done", "failed"
 class Outcome(Door):
     """What stands of a run: its folder among the sweep's, and whether it has ended."""
 
-    run: Annotated[str, Field(max_length=200, pattern=r"^[\w.-]+$")]
+    run: Annotated[str, Field(max_length=200, pattern=r"^[\w-][\w.-]*$")]
     state: Literal["going", "done", "failed"]
     message: Annotated[str, Field(max_length=10_000)] = ""
 

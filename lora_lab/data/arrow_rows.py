@@ -101,7 +101,7 @@ def _values(column: pyarrow.Array, field: pyarrow.Field) -> list[Any]:
     """As Python has them; a time that it has no value for, as one of nanoseconds, is its text."""
     import pyarrow
 
-    unlike = (ValueError, OverflowError, pyarrow.ArrowException)
+    unlike = (ValueError, ArithmeticError, pyarrow.ArrowException)
     try:
         return column.to_pylist()
     except unlike as error:

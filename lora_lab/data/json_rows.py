@@ -80,8 +80,10 @@ def _members(text: _Text) -> Iterator[tuple[str, Rows | None]]:
         if seen:
             text.take(",")
         key = text.value()
-        if not isinstance(key, str) or key in seen:
-            raise text.wrong(f"the key {str(key)[:40]!r} stands twice" if key in seen else "no key")
+        if not isinstance(key, str):
+            raise text.wrong("no key")
+        if key in seen:
+            raise text.wrong(f"the key {key[:40]!r} stands twice")
         seen.add(key)
         text.take(":")
         if text.peek() != "[":

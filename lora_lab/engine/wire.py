@@ -10,6 +10,7 @@ import base64
 import inspect
 import json
 import os
+import re
 import types
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import MISSING, fields, is_dataclass, replace
@@ -38,7 +39,7 @@ COMMANDS: dict[str, type] = {
 }
 NAMED: dict[str, type] = {"Mix": Mix}  # what may stand in a field of any kind
 PATHS = ("path", "parent", "base")  # fields of commands that may name a file
-NUMBERS = "biufc"  # kinds of arrays
+NUMBERS = re.compile(r"[<>|=]?[biufc]\d+")  # kinds of arrays
 
 
 class Strange(LabError):
@@ -255,10 +256,10 @@ def _array(value: Any, where: str) -> np.ndarray:
     try:
         if isinstance(value, list):
             return frozen_array(value)
-        dtype = np.dtype(str(value["dtype"]))
-        data = base64.b64decode(value["base64"], validate=True)
-        if dtype.kind not in NUMBERS:
+        if not NUMBERS.fullmatch(name := str(value["dtype"])):  # others are read like Python
             raise ValueError
+        dtype = np.dtype(name)
+        data = base64.b64decode(value["base64"], validate=True)
         array = np.frombuffer(data, dtype).reshape([int(n) for n in value["shape"]])
     except (KeyError, TypeError, ValueError, OverflowError):
         raise Strange(f"{where} is no array.") from None

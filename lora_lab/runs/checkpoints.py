@@ -48,6 +48,7 @@ from lora_lab.runs.saves import (
 )
 
 NEWEST, MARKS = 2, 12  # of the rolling ones, and of those from before edits, that stay
+TRIED = 2 * (NEWEST + MARKS)  # that are read whole until one is
 MOST_TENSORS = 100_000
 WORDS = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16",
@@ -122,7 +123,7 @@ def latest(run: Path) -> Checkpoint:
     Raises `LabError` where there is none; damaged ones are passed over.
     """
     damaged = []
-    for _, path in reversed(named(run)):
+    for _, path in reversed(named(run)[-TRIED:]):
         try:
             return read_checkpoint(path)
         except LabError as error:

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from lora_lab.atomic import check_target
 from lora_lab.errors import LabError, system_reason
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.plain import plain
@@ -47,6 +48,7 @@ class EventFiles:
                 "python -m pip install tensorboard"
             ) from error
         try:
+            check_target(folder, folder=True)
             if folder.is_dir() and any(folder.glob("events.out.tfevents.*")):
                 raise LabError(
                     f"{folder} holds event files already, and two runs in one folder would be "

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from lora_lab.config import Origin, RunConfig, checked
 from lora_lab.errors import ConfigError, LabError
-from lora_lab.runs.listing import CONFIG
+from lora_lab.runs.listing import CONFIG, Parent
 from lora_lab.runs.own_files import Door, read_table
 from lora_lab.runs.own_files import checked as door
 
@@ -54,8 +54,9 @@ class SavedConfig:
 
 
 def _origin(about: dict[str, Any]) -> Origin | None:
-    stored = about.get("origin")
-    if not isinstance(stored, dict):
+    """None of what is no run beside this one: its settings are read, and told of in a recipe."""
+    try:
+        parent = Parent.model_validate(about.get("origin"))
+    except ValidationError:
         return None
-    run, step = stored.get("run"), stored.get("step")
-    return Origin(run, step) if type(run) is str and type(step) is int else None
+    return Origin(parent.run, parent.step) if parent.run.strip(".") else None

@@ -193,3 +193,14 @@ def test_a_stream_that_is_closed_leads_nowhere_and_ends_nothing(tmp_path, closed
     assert json.loads((run / "state.json").read_text())["state"] == "finished"
     rows = (run / "metrics.jsonl").read_text().splitlines()
     assert all(isinstance(json.loads(row), dict) for row in rows)
+
+
+@pytest.mark.parametrize(
+    "words", [["resume", "a" * 300], ["inspect", "a" * 300], ["recipe", "a" * 300]]
+)
+def test_a_name_that_is_too_long_is_no_fault_of_the_lab(tmp_path, monkeypatch, words):
+    monkeypatch.setenv("LORA_LAB_HOME", str(tmp_path))
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 1
+    assert "ile name too long" in done.stderr
+    assert "fault of" not in done.stderr

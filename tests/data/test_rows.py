@@ -583,3 +583,9 @@ def test_a_pattern_looks_into_few_folders(tmp_path, monkeypatch):
         with pytest.raises(DataError, match="in its last 3 parts, and no"):
             files_of(endless)
         assert data_fingerprint(endless) == ""
+
+
+def test_a_list_is_no_key_of_an_object(tmp_path):
+    (tmp_path / "rows.json").write_text('{[1]: 2, "rows": [{"text": "a"}]}')
+    with pytest.raises(DataError, match="no key"):
+        read_table(tmp_path / "rows.json")

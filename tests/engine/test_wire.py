@@ -162,6 +162,8 @@ def test_bytes_that_are_no_message_are_refused(line):
         [{"record": "MixRecord", "of": {"step": 1, "mix": {"is": "Popen"}, "loss": 1.0}}],
         [{"record": "RateFoundRecord", "of": {"step": 1, "rates": {
             "dtype": "O", "shape": [1], "base64": "AAAAAAAAAAA="}}}],
+        [{"record": "RateFoundRecord", "of": {"step": 1, "rates": {
+            "dtype": "(,)f8", "shape": [1], "base64": "AAAAAAAAAAA="}}}],
     ],
 )  # fmt: skip
 def test_what_is_no_record_is_refused(packed):

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import time
 import zlib
 
@@ -194,3 +195,17 @@ def test_one_of_a_hundred_thousand_tensors_is_passed_over_at_once(tmp_path):
     assert time.process_time() - began < 1
     with pytest.raises(LabError, match="lists more than"):
         checkpoints.read_checkpoint(folder)
+
+
+def test_few_are_read_whole_until_one_is(tmp_path, monkeypatch):
+    """Hundreds of names of one file in somebody's run are hundreds of readings."""
+    write(tmp_path, 1)
+    damaged = write(tmp_path, 100)
+    DAMAGE["turned"](damaged)
+    for step in range(101, 300):
+        shutil.copytree(damaged, damaged.with_name(f"step-{step:09d}"))
+    read = []
+    monkeypatch.setattr(checkpoints, "read_own", lambda *a: read.append(a) or b"")
+    with pytest.raises(LabError, match="is whole"):
+        latest(tmp_path)
+    assert len(read) <= checkpoints.TRIED

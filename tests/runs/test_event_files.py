@@ -166,3 +166,11 @@ def test_without_tensorboard_it_is_said_what_to_install(tmp_path, monkeypatch):
     with pytest.raises(LabError, match="pip install tensorboard"):
         drive(New(get_preset("known-rank").config, tmp_path / "new"), CONSOLE, tensorboard=tmp_path)
     assert not (tmp_path / "new").exists(), "it is said before anything is trained"
+
+
+def test_they_are_not_written_through_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(LabError, match="it is a link, to"):
+        EventFiles(tmp_path / "link")
+    assert not list((tmp_path / "real").iterdir())

@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import runpy
+import time
 import warnings
 from pathlib import Path
 
@@ -591,3 +592,27 @@ def test_what_was_drawn_at_random_is_no_script(tmp_path, field, words):
     folder = train(preset("digits", **{**DIGITS, field: True, "max_steps": 2}), tmp_path / "run")
     with pytest.raises(LabError, match=words):
         recipe_of(folder)
+
+
+@pytest.mark.parametrize("parent", ["/elsewhere", "../other", "..", ".", "a\\b", "//host/share"])
+def test_settings_of_another_folder_are_not_told_of(tmp_path, parent):
+    run = write_sample(tmp_path)
+    about = json.loads((run / "config.json").read_text())
+    about["origin"] = {"run": parent, "step": 3}
+    (run / "config.json").write_text(json.dumps(about))
+    assert "branched" not in written(run).text
+    about["origin"]["run"] = "beside"
+    (run / "config.json").write_text(json.dumps(about))
+    assert "branched from beside at step 3" in written(run).text
+
+
+def test_a_name_of_megabytes_is_told_in_short(tmp_path):
+    run = write_sample(tmp_path)
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    for row in rows:
+        if row["record"] == "LoadedRecord":
+            row["base"] = "a" * 900_000
+    (run / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    began = time.process_time()
+    assert len(written(run).text) < 500_000
+    assert time.process_time() - began < 2

@@ -292,4 +292,4 @@ def _check_ramps(rows: Iterable[list[Any]], ranks: dict[str, int]) -> None:
 
 def _is_kept(value: list[Any]) -> bool:
     fits = len(value) == 2 and (value[0] is None or isinstance(value[0], str))
-    return fits and type(value[1]) is int and 0 <= value[1] <= 2**40
+    return fits and type(value[1]) is int and 1 <= value[1] <= 2**40

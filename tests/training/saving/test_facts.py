@@ -222,6 +222,7 @@ LIES = {
     "best whole": in_best(["weights", "whole"], [{"name": "fc1", "tensors": []}]),
     "kept of three": fact("kept", ["a", 1, 2]),
     "kept count": fact("kept", ["a", -1]),
+    "nothing kept": fact("kept", ["a", 0]),
 }  # fmt: skip
 
 
