@@ -15,7 +15,7 @@ from lora_lab.apart.limits import allow
 from lora_lab.errors import CheckpointError
 
 SECONDS, CHARACTER = 0.5, 3e-6  # of processor time for a text, and for each character of it
-LOADING = 20.0  # seconds that a large vocabulary may take
+LOADING, MEGABYTE, MOST = 3.0, 5.0, 20.0  # seconds to load one, for each megabyte, and at most
 TOKENS, BESIDE = 64, 1000  # for each character of a text, and beyond that
 
 _known: dict[str, Any] = {}  # the last one, by its digest
@@ -30,7 +30,7 @@ def tried(
     Where it was not, the first part says so. Raises CheckpointError.
     """
     if tokenizer:
-        allow(LOADING)
+        allow(min(LOADING + MEGABYTE * tokenizer / 2**20, MOST))
         _known.clear()
         _known[digest] = Tokenizer.from_str(bytes(data[:tokenizer]).decode())
     if digest not in _known:

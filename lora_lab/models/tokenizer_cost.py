@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -26,7 +27,15 @@ WORD = 200  # characters of one word, of which WordPiece looks for each part: us
 PIECE = 64  # characters of one piece, of which Unigram looks for all at each place: usual are 16
 STEPS = 50  # of normalizing and of cutting, each of which goes over the text
 AROUND = 64  # tokens put around a row
-GROWTH = 64  # bytes in the place of one character
+AFFIX = 64  # characters of what each word is looked up with, or is put in the place of unknown ones
+# Bytes that all steps together may make of one; of usual tokenizers ALBERT's make the most, 198.
+GROWTH = 256
+# What each may make of one byte; of a form of Unicode it is known, of the others the worst case is
+# one letter, at either side of which something is put.
+FORMS = {"NFC": 3, "NFD": 3, "NFKC": 11, "NFKD": 11, "Lowercase": 1.5, "BertNormalizer": 3}
+FACTORS = {**FORMS, "ByteLevel": 3, "WordPiece": 3, "BPEDecoder": 3, "CTC": 3}
+# A regular expression for one character, or for so many of it.
+ONE = re.compile(r"(?:\\[sdw]|\\[pP]\{\w+\}|\[[^\[\]\\]+\]|[^][(){}|*+?^$\\])(?:\+|\{(\d+),?\})?")
 
 
 class _Branch(NamedTuple):
@@ -131,20 +140,31 @@ def _times(text: str, at: int) -> tuple[int, int, int]:
 
 def surely_cheap(backend: Any) -> bool:
     """Whether a tokenizer of the library `tokenizers` has nothing in it that may run away."""
-    if getattr(backend.model, "max_input_chars_per_word", 0) > WORD:
+    model = backend.model
+    if getattr(model, "max_input_chars_per_word", 0) > WORD:
         return False
-    pieces = backend.get_vocab(False) if type(backend.model).__name__ == "Unigram" else ()
+    affixes = ("continuing_subword_prefix", "end_of_word_suffix", "unk_token")
+    if any(len(getattr(model, name, None) or "") > AFFIX for name in affixes):
+        return False
+    pieces = backend.get_vocab(False) if type(model).__name__ == "Unigram" else ()
     if any(len(piece) > PIECE for piece in pieces):
         return False
     if max(map(backend.num_special_tokens_to_add, (False, True))) > AROUND:
         return False
-    parts = (backend.normalizer, backend.pre_tokenizer, backend.decoder)
+    parts = (backend.normalizer, backend.pre_tokenizer, backend.decoder, backend.post_processor)
     try:
-        tables = [json.loads(part.__getstate__()) for part in parts if part is not None]
+        tables = [json.loads(part.__getstate__()) if part is not None else None for part in parts]
     except (TypeError, ValueError, RecursionError):
         return False
-    steps = [step for table in tables for step in _walk(table)]
-    return len(steps) <= STEPS and all(map(_step_is_cheap, steps))
+    return steps_are_cheap(tables[:2]) and steps_are_cheap(tables[2]) and _is_once(tables[3])
+
+
+def steps_are_cheap(value: Any) -> bool:
+    """Whether a text stays about as long in all of these steps, and is gone over about once."""
+    steps = list(_walk(value))
+    patterns = [step.get("pattern") for step in steps]
+    sought = [pattern["Regex"] for pattern in patterns if _is_table(pattern, "Regex")]
+    return len(steps) <= STEPS and all(map(is_cheap, map(str, sought))) and _growth(steps) <= GROWTH
 
 
 def _walk(value: Any) -> Iterator[dict[str, Any]]:
@@ -157,18 +177,57 @@ def _walk(value: Any) -> Iterator[dict[str, Any]]:
             yield from _walk(inner)
 
 
-def _step_is_cheap(step: dict[str, Any]) -> bool:
+def _is_table(value: Any, key: str) -> bool:
+    return isinstance(value, dict) and key in value
+
+
+def _is_once(value: Any) -> bool:
+    """Whether a template puts each text there once, and little around it."""
+    for step in _walk(value):
+        for side in ("single", "pair"):
+            parts = step.get(side) or ()
+            names = [str(part["Sequence"]) for part in parts if _is_table(part, "Sequence")]
+            ids = {str(part["Sequence"]["id"]) for part in parts if _is_table(part, "Sequence")}
+            if len(names) > len(ids) or len(parts) > AROUND:
+                return False
+    return True
+
+
+def _growth(steps: list[dict[str, Any]]) -> float:
+    """How many bytes there may be of one behind all of these steps."""
+    grown, forms, own = 1.0, 1.0, False
+    for step in steps:
+        kind, factor = step["type"], _factor(step)
+        if kind in FORMS:
+            forms *= factor
+        elif kind == "Precompiled" and not own:  # a table of such forms: what has them keeps them
+            factor = max(factor / forms, 1)
+        own = own or kind in ("Precompiled", "ByteLevel") or not _put(step).isascii()
+        grown *= factor
+    return grown
+
+
+def _put(step: dict[str, Any]) -> str:
+    return str(step.get("content") or step.get("prepend") or "")
+
+
+def _factor(step: dict[str, Any]) -> float:
+    """How many bytes a step makes of one, at most."""
+    kind, put = step["type"], len(_put(step).encode("utf-8", "replace"))
+    if kind == "Precompiled":
+        return _longest_replacement(str(step.get("precompiled_charsmap", "")))
+    if kind == "Metaspace":
+        return 1 + len(str(step.get("replacement", "")).encode("utf-8", "replace"))
+    if kind == "Prepend":
+        return 1 + put
+    if kind != "Replace":
+        return FACTORS.get(kind, 1) if isinstance(kind, str) else 1
     pattern = step.get("pattern")
-    if isinstance(pattern, dict):
-        sought = pattern.get("Regex")
-        if sought is not None and not is_cheap(str(sought)):
-            return False
-        shortest = len(str(pattern.get("String", "x")))
-        if len(str(step.get("content", ""))) > max(shortest, 1):
-            return False
-    if step.get("type") == "Precompiled":
-        return _longest_replacement(str(step.get("precompiled_charsmap", ""))) <= GROWTH
-    return len(str(step.get("prepend", ""))) <= GROWTH
+    fewest = len(str(pattern.get("String", "")).encode()) if isinstance(pattern, dict) else 0
+    if _is_table(pattern, "Regex"):
+        found = ONE.fullmatch(str(pattern["Regex"]))
+        fewest = int(found[1] or 1) if found else 0
+    return max(put / fewest, 1) if fewest else 1 + put  # nothing is found beside each letter
 
 
 def _longest_replacement(charsmap: str) -> int:
@@ -179,4 +238,4 @@ def _longest_replacement(charsmap: str) -> int:
     except ValueError:
         return GROWTH + 1
     texts = raw[4 + int.from_bytes(raw[:4], "little") :]
-    return max((len(text) for text in texts.split(b"\0")), default=0)
+    return max(1, max((len(text) for text in texts.split(b"\0")), default=0))

@@ -42,7 +42,9 @@ def guarded(tokenizer: Any) -> Any:
             "one."
         )
     cheap = not fast or surely_cheap(tokenizer.backend_tokenizer)
-    rehearse = None if cheap else _Rehearsal(tokenizer)
+    named = str(getattr(tokenizer, "name_or_path", "")).rstrip("/").rpartition("/")[2]
+    written = b"" if cheap else tokenizer.backend_tokenizer.to_str().encode()
+    rehearse = None if cheap else _Rehearsal(named, written)
     panic = no_panic if fast else no_failure
 
     def encoded(self: Any, *arguments: Any, **named: Any) -> Any:
@@ -111,12 +113,21 @@ def made_in_time(size: int) -> Iterator[None]:
         yield
 
 
+def try_loading(written: bytes, added: list[str]) -> None:
+    """Try out a tokenizer.json, whose steps go over the added tokens, in it and beside, as soon as
+    it is loaded. Raises CheckpointError where that does not end."""
+    try:
+        for _ in _Rehearsal("", written).done(added or [""], decode=False):
+            pass
+    except DataError as error:
+        raise Endless(f"does not end over the tokens that are added ({error})") from None
+
+
 class _Rehearsal:
     """Tries a tokenizer out, and remembers that the child knows it."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._name = str(getattr(tokenizer, "name_or_path", "")).rstrip("/").rpartition("/")[2]
-        self._written = tokenizer.backend_tokenizer.to_str().encode()
+    def __init__(self, name: str, written: bytes) -> None:
+        self._name, self._written = name, written
         self._digest = hashlib.sha256(self._written).hexdigest()
 
     def try_texts(self, texts: list[str]) -> None:
@@ -129,7 +140,7 @@ class _Rehearsal:
         """Raises DataError naming the text over which it does not end."""
         done = 0
         try:
-            for _ in self._done(values, decode):
+            for _ in self.done(values, decode):
                 done += 1
         except DataError as error:
             raise self._refused(values[done], error) from None
@@ -138,7 +149,7 @@ class _Rehearsal:
         what = f"the text that begins {shown(value[:40])}" if isinstance(value, str) else "a token"
         return DataError(f"{self._name}: its tokenizer does not end over {what}: {error}. {ADVICE}")
 
-    def _done(self, values: list[Any], decode: bool) -> Iterator[None]:
+    def done(self, values: list[Any], decode: bool) -> Iterator[None]:
         """One for each value that was tried out."""
         listed = json.dumps(values).encode()
         for written in (b"", self._written):

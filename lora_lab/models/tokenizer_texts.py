@@ -15,6 +15,8 @@ from typing import Any
 from lora_lab.errors import CheckpointError
 from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import check_parts, given_twice, read_json
+from lora_lab.models.tokenizer_cost import steps_are_cheap
+from lora_lab.models.tokenizer_guard import try_loading
 from lora_lab.names import shown
 
 READ = (".json", ".txt", ".model", ".jinja", ".spm", ".tiktoken", ".vocab")  # endings of files
@@ -55,16 +57,18 @@ def check_tokens(folder: Path) -> None:
     for name in OF_PIECES:
         if (folder / name).exists() and size_of(folder / name):
             _check_pieces(name, (folder / name).read_bytes())
+    beside: set[str] = set()
     for name in (CONFIG, MAP, ADDED, WHOLE):
         try:
             if (folder / name).exists() and size_of(folder / name):
-                _check_table(folder / name)
+                beside |= _check_table(folder / name, beside)
         except RecursionError:  # what is read level by level may be gone through by more
             raise CheckpointError(f"{name}: it is nested too deeply. Download it again.") from None
 
 
-def _check_table(file: Path) -> None:
-    table = _whole(file) if file.name == WHOLE else _beside(file)
+def _check_table(file: Path, beside: set[str]) -> set[str]:
+    """What of a file may be added tokens, `beside` being those of others."""
+    table = _whole(file, sorted(beside)) if file.name == WHOLE else _beside(file)
     for token in _tokens(table):
         if (unknown := next((key for key in token if key not in OF_TOKENS), None)) is not None:
             raise CheckpointError(
@@ -75,6 +79,7 @@ def _check_table(file: Path) -> None:
     if any(len(text) > LONGEST_TOKEN for text in texts):
         raise CheckpointError(f"{file.name}: {TOO_LONG.format('an added token')}")
     check_branches(texts, MOST_ADDED, f"{file.name}: the added tokens in it")
+    return texts
 
 
 def _beside(file: Path) -> Any:
@@ -90,7 +95,7 @@ def _beside(file: Path) -> Any:
     return {**table, "a token": [*found, *(more if isinstance(more, list) else ())]}
 
 
-def _whole(file: Path) -> Any:
+def _whole(file: Path, beside: list[str]) -> Any:
     """The added tokens of tokenizer.json; all else in it is looked at here.
 
     Its names are held to be given once: the library makes something of each value.
@@ -126,6 +131,8 @@ def _whole(file: Path) -> Any:
                 _check_charsmap(WHOLE, base64.b64decode(text))
             except ValueError:  # the library says that it is none
                 continue
+    if not steps_are_cheap(table.get("normalizer")):
+        try_loading(data, beside)
     added = table.get("added_tokens")
     for token in added if isinstance(added, list) else ():
         _check_id(WHOLE, token.get("id", 0) if isinstance(token, dict) else 0)

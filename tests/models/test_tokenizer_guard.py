@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerFast
 
 from lora_lab.apart.client import end_children, pids
 from lora_lab.errors import CheckpointError, DataError
-from lora_lab.models.tokenizer_cost import is_cheap, surely_cheap
+from lora_lab.models.tokenizer_cost import is_cheap, steps_are_cheap, surely_cheap
 from lora_lab.models.tokenizer_file import open_tokenizer
 from lora_lab.models.tokenizer_guard import guarded
 from tests.models.tiny import save, tokenizer
@@ -59,6 +59,14 @@ def charsmap(text):
                 (4).to_bytes(4, "little") + bytes(4) + text.encode() + b"\0").decode()}  # fmt: skip
 
 
+def repeated(*steps, times):
+    return {"type": "Sequence", "normalizers": [*steps] * times}
+
+
+def of_any(content, pattern="."):
+    return {"type": "Replace", "pattern": {"Regex": pattern}, "content": content}
+
+
 WORDS = {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
          "max_input_chars_per_word": 10**9, "vocab": {"[UNK]": 0, "b": 1}}  # fmt: skip
 AROUND = {"type": "TemplateProcessing", "pair": [],
@@ -66,6 +74,25 @@ AROUND = {"type": "TemplateProcessing", "pair": [],
                      {"Sequence": {"id": "A", "type_id": 0}}],
           "special_tokens": {"<|end|>": {"id": "<|end|>", "ids": [0],
                                          "tokens": ["<|end|>"]}}}  # fmt: skip
+ROWS = [{"Sequence": {"id": "A", "type_id": 0}}]
+LIGATURE, FORM = of_any("\ufdfa"), {"type": "NFKD"}  # of one letter, of which that makes 18
+CHINESE = {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": True,
+           "strip_accents": False, "lowercase": False}  # fmt: skip
+AS_BYTES = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False,
+            "use_regex": False}  # fmt: skip
+SPACES = [{"type": "Metaspace", "replacement": sign, "prepend_scheme": "always", "split": True}
+          for sign in "▁▂"]  # fmt: skip
+# Steps of which each is usual, and which together make more and more of a text.
+TOGETHER = {
+    "forms of what is put": {"normalizer": repeated(LIGATURE, FORM, times=5)},
+    "spaces around what is put": {"normalizer": repeated(of_any("中"), CHINESE, times=13)},
+    "a letter beside each": {"normalizer": repeated(of_any("a", "x*"), times=30)},
+    "bytes of bytes": {"pre_tokenizer": {"type": "Sequence", "pretokenizers": [AS_BYTES] * 26}},
+    "spaces of two kinds": {"pre_tokenizer": {"type": "Sequence", "pretokenizers": SPACES * 24}},
+    "a text again and again": {"post_processor": {"type": "TemplateProcessing",
+                                                  "single": ROWS * 9999, "pair": [],
+                                                  "special_tokens": {}}},
+}  # fmt: skip
 # What is changed in a usual tokenizer.json, and a text that it does not end over.
 HOSTILE = {
     "a group that repeats": ({"pre_tokenizer": sought("(a+)+$")}, "a" * 60 + "b"),
@@ -142,6 +169,45 @@ def test_usual_tokenizers_are_not_tried_out():
     assert pids() == ()
 
 
+@pytest.mark.parametrize("case", TOGETHER)
+def test_steps_that_grow_a_text_together_are_tried_out(case):
+    guard, began = guarded(changed(**TOGETHER[case])), processor_seconds()
+    assert not surely_cheap(guard.backend_tokenizer)
+    with pytest.raises(DataError, match="does not end over the text that begins 'the cat"):
+        guard("the cat sat " * 40)
+    assert processor_seconds() - began < 10
+
+
+# Steps as usual tokenizers have them: ALBERT's, T5's, SigLIP's, BERT's, Llama's, CLIP's, GPT-2's.
+META = {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}
+PREFIXED = {**AS_BYTES, "add_prefix_space": True, "use_regex": True}
+UNCASED = {"type": "Lowercase"}
+USUAL = [
+    ([put("``", '"'), FORM, {"type": "StripAccents"}, UNCASED, "table",
+      of_any("▁", " {2,}")], [META]),
+    (["table", of_any("▁", " {2,}")], [{"type": "WhitespaceSplit"}, META]),
+    ([UNCASED, of_any("", r"[!\"'(),.:;?]"), of_any(" ", r"\s+"), "table"], [META]),
+    ([{**CHINESE, "lowercase": True, "strip_accents": True}], [{"type": "BertPreTokenizer"}]),
+    ([{"type": "Prepend", "prepend": "▁"}, of_any("▁", " ")], []),
+    ([{"type": "NFC"}, of_any(" ", r"\s+"), UNCASED], [sought(CHEAP[0]), AS_BYTES]),
+    ([], [PREFIXED]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("normalizers", "cuts"), USUAL)
+def test_steps_of_usual_tokenizers_are_cheap_together(normalizers, cuts):
+    normalizers = [charsmap("ص" * 16 + "x") if step == "table" else step for step in normalizers]
+    assert steps_are_cheap([normalizers, cuts])
+
+
+@pytest.mark.parametrize("name", ["continuing_subword_prefix", "end_of_word_suffix", "unk_token"])
+def test_what_is_put_beside_each_word_is_cheap_by_its_length(name):
+    model = {"type": "BPE", "vocab": {"a": 0, "<" * 9999: 1, "<" * 64: 2}, "merges": []}
+    for length, cheap in ((64, True), (9999, False)):
+        made = changed(model={**model, name: "<" * length})
+        assert surely_cheap(made.backend_tokenizer) is cheap
+
+
 def nested(longest):
     """Unigram with a piece of each length, of which it tries all at each place."""
     pieces = [["[UNK]", 0.0], *(["a" * n, -1.0] for n in range(1, longest + 1))]
@@ -174,9 +240,7 @@ def test_pieces_within_each_other_are_tried_out_before_a_text_is_split_by_them()
 
 @pytest.mark.parametrize(("text", "cheap"), [("x" * 33, True), ("x" * 65, False)])
 def test_a_table_of_characters_is_cheap_by_what_it_puts_for_one(text, cheap):
-    from lora_lab.models.tokenizer_cost import _step_is_cheap
-
-    assert _step_is_cheap(charsmap(text)) is cheap
+    assert steps_are_cheap([charsmap(text), META]) is cheap
 
 
 @pytest.mark.parametrize("side", ["single", "pair"])

@@ -16,6 +16,11 @@ CONFIG, MAP, ADDED, WHOLE = ("tokenizer_config.json", "special_tokens_map.json",
 LONG = "a" * 5_000_000
 DEEP = {"type": "Unigram", "unk_id": 0, "vocab": [["<unk>", 0], ["a" * 400_000, -1], ["a", -2]]}
 
+# Of one letter, a ligature of eighteen.
+GROWING: list[dict[str, Any]] = [
+    {"type": "Replace", "pattern": {"Regex": "."}, "content": "\ufdfa"}, {"type": "NFKD"},
+]  # fmt: skip
+
 
 def changed(folder: Path, name: str, more: dict[str, Any] | bytes) -> None:
     """A tiny model's folder in which one file says more, or is something else."""
@@ -76,6 +81,11 @@ def tokenizers() -> dict[str, tuple[Callable[[Path], Any], str]]:
         "many letters of pieces": (
             WHOLE, {"model": {**DEEP, "vocab": [["<unk>", 0.0],
                               *([text, -1.0] for text in random_texts(4000, 2000))]}}, "letters"),
+        "steps that grow what is added": (
+            WHOLE, {"normalizer": {"type": "Sequence", "normalizers": GROWING * 5},
+                    "added_tokens": [
+                {**tokens(["the cat"])[0], "special": False, "normalized": True}]},
+            "does not end over"),
         "many steps": (WHOLE, {"normalizer": {"type": "Sequence", "normalizers": [
             {"type": "NFC"}] * 500_000}}, "tables are more"),
         "pieces in the settings": (CONFIG, {"vocab": DEEP["vocab"]}, "vocab|far longer"),
