@@ -55,6 +55,28 @@ HOSTILE = {
     "a list of one text": "{{ ['a' * 2000000] * 200000 }}",
     "the same as JSON": "{{ (['a' * 2000000] * 200000)|tojson }}",
     "the same in upper case": "{{ (['a' * 2000000] * 200000)|upper }}",
+    "a division of long numbers": "{{ ('f'*2000000)|int(0,16) // (('e'*1000000)|int(0,16)) }}",
+    "a rest of long numbers": "{{ ('f'*2000000)|int(0,16) % (('e'*1000000)|int(0,16)) }}",
+    "a quotient of long numbers": "{{ ('f'*2000000)|int(0,16) / (('e'*1900000)|int(0,16)) }}",
+    "a test of long numbers": "{{ 0x" + "f" * 200000 + " is divisibleby(0x" + "e" * 100 + ") }}",
+    "a long number less one": "{{ 0x" + "f" * 200000 + " - 1 }}",
+    "rounded far": "{{ 1.5|round(20000000, 'ceil') }}",
+    "bytes": "{{ 'a'.encode() }}",
+    "bytes of a number": "{{ (1).to_bytes(4000000000, 'little') }}",
+    "batches filled with numbers": "{{ [1]|batch(500000000, 0)|list }}",
+    "many slices of one": "{{ [1]|slice(1000000000)|list }}",
+    "letters that become texts": "{{ ('a'*2000).translate({97: 'b'*1000000}) }}",
+    "a hash of tuples of tuples": "{% set x=(1,)*262144 %}{% set a=(x,)*20000 %}"
+    "{{ {a: 1}|length }}",
+    "the same as a place": "{% set x=(1,)*262144 %}{% set a=(x,)*8 + (x,)*8 %}{{ {}[a + a] }}",
+    "lists that a test compares": "{% set x=[1]*262144 %}{% set z=[1]*262144 %}"
+    "{{ ([x]*20000) is eq([z]*20000) }}",
+    "lists that are counted": "{% set x=[1]*262144 %}{% set b=[x]*20000 %}{{ [b].count(b) }}",
+    "lists that a loop compares": "{% set x=[1]*262144 %}{% for q in (0,1) %}"
+    "{{ loop.changed([x]*20000) }}{% endfor %}",
+    "a namespace of one text": "{% set n=namespace(x='a'*2000000) %}{% set b=[n]*4000 %}{{ b }}",
+    "a namespace of namespaces": "{% set n=namespace(x='a'*2000000) %}"
+    "{% set c=namespace(x=[n]+[n]+[n]+[n]+[n]+[n]+[n]+[n]+[n]) %}{{ c|string }}",
     "lists of lists": "{% set n = namespace(l=[1], m=[1]) %}{% for i in range(40) %}"
     "{% set n.l = [n.l, n.l] %}{% set n.m = [n.m, n.m] %}{% endfor %}{{ n.l == n.m }}",
     "tuples of tuples": "{% set n = namespace(l=(1,)) %}{% for i in range(60) %}"
