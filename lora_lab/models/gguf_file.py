@@ -10,7 +10,7 @@ import math
 import struct
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -23,6 +23,7 @@ from lora_lab.models.checkpoint import check_weights, regular_size
 from lora_lab.models.frame import bounded
 from lora_lab.models.gguf_arrays import quick_arrays
 from lora_lab.models.hf_config import check_config, check_counts, check_frame
+from lora_lab.models.tokenizer_merges import check_merges
 from lora_lab.models.tokenizer_texts import MOST_ADDED, MOST_BRANCHES, check_branches
 from lora_lab.names import LONGEST as LONGEST_NAME
 from lora_lab.names import shown
@@ -35,6 +36,7 @@ MOST = 100_000  # tensors, and keys
 LONGEST = 2**20  # bytes of one string
 ELEMENTS, BYTES = 2**20, 2**16  # of one array: the largest tokenizers have half a million merges
 TOKENS, TYPES = "tokenizer.ggml.tokens", "tokenizer.ggml.token_type"
+MERGES = "tokenizer.ggml.merges"
 WHOLE, ADDED = (4, 5), (3, 4)  # types of whole numbers; of tokens, those that are added
 WORD = 2**12  # bytes of one text of a list, as tokens are; making a tokenizer squares it
 STRING, ARRAY = 8, 9
@@ -122,27 +124,32 @@ def by_copy(header: int = 0) -> Iterator[None]:
     only names and settings are wanted, `header` is how many bytes of it are read: the rest are
     zeros that take no memory.
     """
-    import gguf.gguf_reader as library
+    import gguf.gguf_reader
     import numpy
+
+    readers: list[Any] = [gguf.gguf_reader]
+    with suppress(ImportError):  # the library has one of its own as well, in newer versions
+        from transformers.integrations.gguf import reader
+
+        readers.append(reader)
 
     class Copying:
         def __getattr__(self, name: str) -> Any:
             return getattr(numpy, name)
 
         @staticmethod
-        def memmap(path: str, mode: str = "r") -> Any:
+        def memmap(path: str, mode: str = "r", **_: Any) -> Any:
             if not header:
                 return numpy.fromfile(path, numpy.uint8)
             data = numpy.zeros(Path(path).stat().st_size, numpy.uint8)
             data[:header] = numpy.fromfile(path, numpy.uint8, count=header)
             return data
 
-    with READING, quick_arrays():
-        before, library.np = library.np, Copying()
-        try:
-            yield
-        finally:
-            library.np = before
+    with READING, quick_arrays(), ExitStack() as undone:
+        for reader in readers:
+            before, reader.np = reader.np, Copying()
+            undone.callback(setattr, reader, "np", before)
+        yield
 
 
 @contextmanager
@@ -189,15 +196,19 @@ def _walk(file: BinaryIO, size: int) -> tuple[GgufTensor, ...]:
         raise CheckpointError("there is no tensor in it. Choose a file with weights.")
     alignment = 32
     words: dict[str, Any] = {}
+    seen: set[str] = set()
     for _ in range(keys):
         key = _string(file, size)
+        if key in seen:  # of two, one reader takes the first and another the last
+            raise CheckpointError(f"{shown(key)} is given twice. {DAMAGED}")
+        seen.add(key)
         (kind,) = _numbers(file, "<I")
         value = _value(file, kind, size, kept=key in (TOKENS, TYPES))
         if key in (TOKENS, TYPES):
-            words.setdefault(key, value)  # of two the library takes the first
+            words[key] = value
         if key == "general.alignment":
             alignment = _alignment(value)
-    _check_words(words.get(TOKENS), words.get(TYPES, b""))
+    _check_words(words.get(TOKENS), words.get(TYPES, b""), MERGES in seen)
     walked: list[GgufTensor] = []
     places: list[tuple[int, int, str]] = []  # begin and end of each, behind the header
     for _ in range(tensors):
@@ -262,11 +273,13 @@ def _string(file: BinaryIO, size: int) -> str:
     return file.read(length).decode("utf-8", "replace")
 
 
-def _check_words(tokens: Any, types: Any) -> None:
+def _check_words(tokens: Any, types: Any, merged: bool) -> None:
     """Raise CheckpointError for tokens that a tokenizer would grow too large a tree of."""
     if not isinstance(tokens, list):
         return
     check_branches(tokens, MOST_BRANCHES, "its tokens")
+    if not merged:
+        check_merges(tokens)
     if isinstance(types, bytes):  # else they may all be added
         tokens = [text for text, of in zip(tokens, types, strict=False) if of in ADDED]
     check_branches(tokens, MOST_ADDED, "its added tokens")

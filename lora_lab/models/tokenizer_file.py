@@ -15,6 +15,7 @@ from lora_lab.models.named_classes import check_alone, check_classes, check_sett
 from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_guard import guarded, made_in_time
+from lora_lab.models.tokenizer_merges import bound_merges
 from lora_lab.models.tokenizer_texts import (
     ADDED,
     CONFIG,
@@ -69,6 +70,7 @@ def open_tokenizer(path: str | Path) -> Any:
             )
     from transformers import AutoTokenizer
 
+    bound_merges()
     with quiet(path.name), by_copy(header) if beside else nullcontext():
         try:
             with made_in_time(size):

@@ -133,6 +133,13 @@ def words(kinds, inner=5):
     return text(b"tokenizer.ggml.tokens") + listed + text(b"tokenizer.ggml.token_type") + told
 
 
+def nested(count):
+    """Tokens that each begin with all those before."""
+    texts = [text(b"a" * length) for length in range(1, count + 1)]
+    listed = struct.pack("<IIQ", 9, 8, count) + b"".join(texts)
+    return text(b"tokenizer.ggml.tokens") + listed
+
+
 TENSOR = text(b"t") + struct.pack("<IQQIQ", 2, 4, 4, 0, 0)
 KEY = {"tensors": 1, "keys": 1}
 BAD = {
@@ -151,6 +158,10 @@ BAD = {
     "tokens of a user": (header(tensors=1, keys=2, rest=words([1, 4] * 150)), "added tokens have"),
     "kinds that are no whole numbers": (
         header(tensors=1, keys=2, rest=words([3.0] * 300, inner=6)), "added tokens have"),
+    "tokens within each other": (
+        header(tensors=1, keys=1, rest=nested(1000) + TENSOR), "begin with each other"),
+    "tokens given twice": (
+        header(tensors=1, keys=2, rest=nested(3) + nested(1000)), "tokens' is given twice"),
     "long list": (
         header(**KEY, rest=text(b"k") + struct.pack("<IIQ", 9, 4, 2**60)),
         "claims a list",
@@ -267,10 +278,13 @@ def test_a_file_is_read_by_copy(tmp_path):
     """One that shrinks while it is mapped takes the process with it."""
     from gguf import GGUFReader
 
+    newer = pytest.importorskip("transformers.integrations.gguf.reader")
     (tmp_path / "x.gguf").write_bytes(placed(("a", 8, 0)))
     with by_copy():
         reader = GGUFReader(tmp_path / "x.gguf")
+        also = newer._mapped(str(tmp_path / "x.gguf"))
     assert not isinstance(reader.data, np.memmap)
+    assert not isinstance(also, np.memmap)
     assert isinstance(GGUFReader(tmp_path / "x.gguf").data, np.memmap)
     (tmp_path / "x.gguf").write_bytes(b"")
     assert reader.tensors[0].data.sum() == 0
