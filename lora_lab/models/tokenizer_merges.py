@@ -1,4 +1,4 @@
-"""How many merges the library makes of pieces for which none are told: one of each cut into two.
+"""Vocabularies without merges, of which the library makes one of each cut of a piece into two.
 
 Pieces that begin with each other have far more of them than letters, and fill the memory.
 """
@@ -6,6 +6,7 @@ Pieces that begin with each other have far more of them than letters, and fill t
 from __future__ import annotations
 
 import functools
+import os
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -36,9 +37,11 @@ def check_merges(texts: Iterable[str | bytes]) -> None:
 
 
 def bound_merges() -> None:
-    """Let the library look at pieces in this way before it makes merges of them, from now on."""
+    """Let the library look at pieces in this way before it makes merges of them, from now on, and
+    read a file of tiktoken's where it is: of a copy elsewhere nobody knows whose it is, or when."""
     from transformers import convert_slow_tokenizer, tokenization_utils_base  # noqa: F401
 
+    os.environ["TIKTOKEN_CACHE_DIR"] = ""
     for name, module in list(sys.modules.items()):
         usual = vars(module).get("generate_merges") if name.startswith("transformers.") else None
         if usual is not None and not hasattr(usual, "__wrapped__"):

@@ -1,5 +1,9 @@
 """Pieces of which a library would make far more merges than fit are refused before it begins."""
 
+import os
+import sys
+from types import SimpleNamespace
+
 import pytest
 
 from lora_lab.errors import CheckpointError
@@ -45,3 +49,18 @@ def test_ranks_of_bytes_are_looked_at_as_well(monkeypatch):
     bound_merges()
     with pytest.raises(CheckpointError, match="begin with each other"):
         TikTokenConverter("x.model").extract_vocab_merges_from_model("x.model")
+
+
+def test_a_file_of_tiktoken_is_read_where_it_is(monkeypatch):
+    """Its loader keeps a copy of each by its path, and never looks at the file again."""
+    from transformers.convert_slow_tokenizer import TikTokenConverter
+
+    def load(path):
+        kept = os.environ.get("TIKTOKEN_CACHE_DIR", "elsewhere")
+        return {b"a copy" if kept else path.encode(): 0}
+
+    monkeypatch.setitem(sys.modules, "tiktoken", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "tiktoken.load", SimpleNamespace(load_tiktoken_bpe=load))
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "a folder")
+    bound_merges()
+    assert TikTokenConverter.load_tiktoken_bpe("x.model") == {b"x.model": 0}
