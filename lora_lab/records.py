@@ -106,7 +106,8 @@ class AppliedRecord(Record):
 
     step: int
     hyper: Hyperparameters
-    changes: tuple[tuple[str, Any, Any], ...]  # (field, old, new); of layers, those that differ
+    # (field, old, new); of layers, those that differ. There are a dozen settings.
+    changes: tuple[tuple[str, Any, Any], ...] = field(metadata={"most": 100})
     notes: tuple[str, ...] = ()
     discarded_energy: float = 0.0  # share of Σσ² that a smaller rank cut away, worst layer
 

@@ -2,8 +2,9 @@
 
 The shape is that of the record's own class: what has a default there may be missing, as in the runs
 of an older lab, and what is there besides, as in those of a newer one, is left alone. A field's
-metadata says what it was called `once`, what it is where it is `missing` in a file, and how `deep`
-the lists of an array may lie within each other where it is more than a list of numbers.
+metadata says what it was called `once`, what it is where it is `missing` in a file, how `deep`
+the lists of an array may lie within each other where it is more than a list of numbers, and how
+long a list is at `most`.
 """
 
 from __future__ import annotations
@@ -66,10 +67,17 @@ def _shape(kind: type) -> tuple[tuple[str, str, Fits, Any], ...]:
     """Name, former name, form and default of every field."""
     hints = get_type_hints(kind)
     return tuple(
-        (f.name, f.metadata.get("once", f.name), _form(hints[f.name], f.metadata.get("deep", FLAT)),
+        (f.name, f.metadata.get("once", f.name),
+         _short(_form(hints[f.name], f.metadata.get("deep", FLAT)), f.metadata.get("most")),
          plain(f.metadata.get("missing", f.default)))
         for f in fields(kind)
     )  # fmt: skip
+
+
+def _short(fits: Fits, most: int | None) -> Fits:
+    if most is None:
+        return fits
+    return lambda value: isinstance(value, list) and len(value) <= most and fits(value)
 
 
 def _form(hint: Any, deep: tuple[int, ...] = FLAT) -> Fits:

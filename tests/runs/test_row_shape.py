@@ -183,3 +183,11 @@ def test_a_past_with_damaged_records_comes_back_without_them(tmp_path):
     assert list(past_records(path, 9)) == list(past_records(whole, 9))
     assert last_spectrum(path) is None
     assert last_spectrum(whole).step == 5
+
+
+def test_an_edit_of_more_settings_than_there_are_is_none():
+    row = {**KNOWN["AppliedRecord"], "changes": [["rank", 1, 2]] * 100}
+    assert flaw(row) == ""
+    assert flaw({**row, "changes": [["rank", 1, 2]] * 101}) == "changes"
+    assert flaw({**KNOWN["LoadedRecord"], "base": "a" * 2**20}) == ""
+    assert flaw({**KNOWN["LoadedRecord"], "base": "a" * (2**20 + 1)}) == "base"

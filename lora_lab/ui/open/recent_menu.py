@@ -13,7 +13,7 @@ from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import FolderRecord
 from lora_lab.ui.open.recent import Recent
 from lora_lab.ui.session.sessions import Sessions
-from lora_lab.ui.style.figures import plain_tip
+from lora_lab.ui.style.figures import entry, plain_tip
 
 LONGEST = 60  # characters of a place
 
@@ -39,7 +39,7 @@ class RecentFlow(QObject):
         entries = self.recent.listed()
         for number, (sort, path) in enumerate(entries, 1):
             place = Path(path)
-            words = f"{place.name}  ({sort}, {_short(str(place.parent))})".replace("&", "&&")
+            words = entry(f"{place.name}  ({sort}, {_short(str(place.parent))})").replace("&", "&&")
             key = f"&{number} " if number < 10 else ""
             action = menu.addAction(key + words)
             action.setToolTip(plain_tip(path))

@@ -20,6 +20,7 @@ from lora_lab.ui.widgets.figure_table import LayerTable
 from lora_lab.ui.widgets.plot import number
 
 MOST = 6  # columns that can be read side by side
+TOLD = 20  # of a list
 
 
 class CompareRunsDialog(QDialog):
@@ -92,7 +93,8 @@ def _words(value: Any) -> str:
     if value is None or value == [] or value == "":
         return "—"
     if isinstance(value, list):
-        return ", ".join(_words(item) for item in value)
+        more = f", … + {len(value) - TOLD:,}" if len(value) > TOLD else ""
+        return ", ".join(_words(item) for item in value[:TOLD]) + more
     if isinstance(value, float):
         return plain_number(value)
     return f"{value:,}" if type(value) is int else str(value)

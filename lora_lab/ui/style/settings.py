@@ -18,7 +18,7 @@ from lora_lab.ui.style.settings_text import Value, parsed, written
 
 log = logging.getLogger("lora_lab.ui")
 
-LARGEST = 2**22  # bytes; a window of years has some thousands
+LARGEST = 2**18  # bytes; a window of years has some thousands
 refusals: list[str] = []  # what was said of files that could not be read
 
 _parsed = lru_cache(2)(parsed)  # asked with every step, and it seldom changes

@@ -24,6 +24,7 @@ from lora_lab.training.opening import New, Resume
 from lora_lab.training.run import run as train
 from lora_lab.ui.panels.class_bars import ClassBars
 from lora_lab.ui.panels.counts import Share
+from lora_lab.ui.runs.compare_dialog import differing
 from lora_lab.ui.runs.dock import RunsDock
 from lora_lab.ui.runs.model import NAME, NOTE, SHOWN, STEP, with_ancestry
 from tests.ui import seen
@@ -609,3 +610,10 @@ def test_a_run_is_read_beside_the_window_and_the_last_that_is_asked_for_is_opene
     qtbot.waitUntil(lambda: opened == [Path(folders[1])], timeout=20_000)
     qtbot.waitUntil(progress(dock).isHidden, timeout=20_000)
     assert opened == [Path(folders[1])]
+
+
+def test_a_list_of_thousands_is_compared_in_short():
+    frozen = [f"h.{i}.q" for i in range(60_000)]
+    ((_, first, second),) = differing([{"frozen_layers": frozen}, {"frozen_layers": frozen[:2]}])
+    assert first.endswith("h.19.q, … + 59,980")
+    assert second == "h.0.q, h.1.q"
