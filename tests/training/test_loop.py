@@ -127,7 +127,7 @@ def test_counts_follow_the_rank_and_a_cap_is_said():
 
 
 def test_the_switch_moves_evaluations_and_not_the_training():
-    config = preset("digits", 60)
+    config = changed(preset("digits", 60), eval_steps=2)
     _, plain = finish(config)
     _, records = finish(config, {20: {"enabled": False}, 40: {"enabled": True}})
     losses = [r.loss for r in of(plain, StepRecord)]

@@ -439,7 +439,7 @@ def test_a_run_goes_into_a_zip_and_comes_back_from_it(qtbot, lab, monkeypatch, t
     dock.menu.unpack.trigger()
     qtbot.waitUntil(lambda: len(dock.model.runs) == 2, timeout=30_000)
     choose(dock, "a-2")
-    assert "resumes at step 30" in dock.about.text()
+    qtbot.waitUntil(lambda: "resumes at step 30" in dock.about.text(), timeout=30_000)
     target.write_bytes(target.read_bytes()[:-40])
     dock.menu.unpack.trigger()
     qtbot.waitUntil(lambda: "not a whole zip" in said(lab), timeout=30_000)
