@@ -39,7 +39,10 @@ LAYERS = ("num_hidden_layers", "n_layer", "num_layers", "n_layers", "encoder_lay
           "num_blocks", "num_encoder_blocks", "num_block_repeats", "num_feedforward_networks",
           "num_self_attends_per_block")  # fmt: skip
 DRAWN = 2**24  # numbers of a model that its checkpoint may lack
-TABLES = 2**30  # numbers of masks and angles, which no checkpoint holds
+# Bytes of masks and angles, which no checkpoint holds, beyond those of the weights: CodeGen's take
+# half of that. What computes them takes some times as much.
+TABLES = 2**28
+SQUARED = 2048  # of what FNet lets a library in C make a square of; usual are 512 and 1024
 # How attention may be computed. Other names are of kernels that transformers fetches and runs, and
 # so are those of flash attention where it is not installed; that choice is not the file's.
 COMPUTED_BY = ("eager", "sdpa", "batched_mm", "grouped_mm")
@@ -98,7 +101,14 @@ def _base_of(folder: Path) -> str:
 
 def check_config(config: dict[str, Any], where: str) -> None:
     """Raise CheckpointError for the first value of `config` that is unsafe or cannot be."""
-    for key, value in _walk(config):
+    for key, value in (("", config), *_walk(config)):
+        if isinstance(value, dict) and value.get("use_tpu_fourier_optimizations"):
+            sizes = [value.get("hidden_size"), value.get("tpu_short_seq_length")]
+            if any(isinstance(size, int | float) and size > SQUARED for size in sizes):
+                raise CheckpointError(
+                    f"{where}: use_tpu_fourier_optimizations is for sizes up to {SQUARED:,}. Set "
+                    "it to false: the model stays the same."
+                )
         if key in RUNS_CODE and value not in (None, False, {}, []):
             raise CheckpointError(
                 f"{where}: {key} asks for code of its author to be run, which is not done. Choose "
@@ -202,8 +212,13 @@ def check_frame(frame: nn.Module, numbers: int, where: str) -> None:
     What a checkpoint lacks is refused later, and a head or a pooler that is drawn anew is small.
     """
     wanted = sum(p.numel() for p in frame.parameters())
-    tables = sum(b.numel() for b in frame.buffers())
-    if wanted > 2 * numbers + DRAWN or tables > TABLES:
+    tables = sum(b.numel() * b.element_size() for b in frame.buffers())
+    if tables > TABLES + 4 * numbers:
+        raise CheckpointError(
+            f"{where}: the model would have {tables:,} bytes of tables, far more than its weights "
+            "are. Config and weights are of different models."
+        )
+    if wanted > 2 * numbers + DRAWN:
         raise CheckpointError(
             f"{where}: the model would have {wanted:,} parameters, and its weights are "
             f"{numbers:,} numbers. Config and weights are of different models."

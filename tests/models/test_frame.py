@@ -2,6 +2,7 @@
 
 import json
 
+import psutil
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -50,6 +51,26 @@ def test_a_model_of_more_parts_than_its_weights_have_is_refused_soon(tmp_path, k
     with pytest.raises(CheckpointError, match=r"different models|modules than its weights"):
         open_model(tmp_path, purpose, classes=classes)
     assert processor_seconds() - began < 4  # of which importing its family has half
+
+
+TABLES = {  # for which no checkpoint has weights
+    "ctrl": {"n_positions": 2**24, "n_embd": 32, "n_layer": 1, "n_head": 2, "dff": 32},
+    "codegen": {"n_positions": 2**23, "rotary_dim": 64, "n_embd": 32, "n_layer": 1, "n_head": 2},
+    "gpt_neo": {"max_position_embeddings": 20_000, "hidden_size": 32, "num_layers": 1,
+                "num_heads": 2, "attention_types": [[["global"], 1]]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TABLES)
+def test_tables_far_larger_than_the_weights_are_refused_soon(tmp_path, kind):
+    told = {"model_type": kind, "vocab_size": 32, **TABLES[kind]}
+    (tmp_path / "config.json").write_text(json.dumps(told))
+    save_file({"w": torch.ones(32, 32)}, tmp_path / "model.safetensors", {"format": "pt"})
+    before, began = psutil.Process().memory_info().rss, processor_seconds()
+    with pytest.raises(CheckpointError, match="bytes of tables, far more than its weights"):
+        open_model(tmp_path, "causal_lm")
+    assert processor_seconds() - began < 4
+    assert psutil.Process().memory_info().rss - before < 200 * 2**20
 
 
 def test_as_many_modules_as_a_file_may_have_are_let_be():

@@ -54,6 +54,14 @@ BAD = {
     "a list of many layers": ({"num_attention_heads": [1] * 3000}, "cannot be"),
     "giant in a list": ({"hidden_sizes": [8, 10**12]}, "cannot be"),
     "a vocabulary beyond all": ({"ngram_vocab_size": 10**12}, "cannot be"),
+    "squares": (
+        {"use_tpu_fourier_optimizations": True, "tpu_short_seq_length": 16_000},
+        "up to 2,048",
+    ),
+    "squares nested": (
+        {"text_config": {"use_tpu_fourier_optimizations": 1, "hidden_size": 16_000}},
+        "up to 2,048",
+    ),
     "kernel of a stranger": ({"step_kernel": "someone/evil:main"}, "could load code"),
     "quantized": ({"quantization_config": {"bits": 4}}, "quantized"),
 }
