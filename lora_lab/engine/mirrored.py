@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lora_lab.engine.wire import record_of
-from lora_lab.errors import system_reason
+from lora_lab.errors import LabError, system_reason
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import (
@@ -27,6 +27,7 @@ from lora_lab.records import (
 )
 from lora_lab.runs.lines import open_lines, parsed, whole_lines
 from lora_lab.runs.listing import METRICS, is_mirror
+from lora_lab.runs.record_sense import Sense
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.training.drained import Drained
 
@@ -73,17 +74,26 @@ class MirroredRun(Drained):
             try:
                 self._follow()
                 tries = 0
+            except LabError as error:
+                self._fail(str(error))
+                break
             except OSError as error:  # for a moment it is not there, while it is replaced
                 tries += 1
                 if tries == TRIES:
-                    self._state = State.FAILED
-                    words = f"{self.run} cannot be read: {system_reason(error)}."
-                    self.say(StateRecord(State.FAILED, self._step, words))
+                    self._fail(f"{self.run} cannot be read: {system_reason(error)}.")
                     break
         self.say(StateRecord(State.CLOSED, self._step))
 
+    def _fail(self, words: str) -> None:
+        self._state = State.FAILED
+        self.say(StateRecord(State.FAILED, self._step, words))
+
     def _follow(self) -> None:
-        """Read the file from its beginning until it is another one, or nobody follows."""
+        """Read the file from its beginning until it is another one, or nobody follows.
+
+        Raises OSError, and LabError where it is of a model that cannot be.
+        """
+        sense = Sense(self.run / METRICS)
         with open_lines(self.run / METRICS) as file:
             here, known = os.fstat(file.fileno()), is_mirror(self.run)
             whole = self._step if not known else -1  # it has come as a whole: only what is missing
@@ -91,6 +101,7 @@ class MirroredRun(Drained):
                 for raw in whole_lines(file):
                     row = parsed(raw)
                     record = record_of(row) if row is not None else None
+                    record = sense.taken(record) if record is not None else None
                     if record is not None:
                         self._take(record, whole)
                     while len(self._records) > ROOM and not self._over.wait(LOOK):

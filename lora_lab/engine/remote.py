@@ -13,7 +13,7 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from lora_lab.engine.wire import Strange, dumped, parsed, unpack_records
 from lora_lab.errors import Cancelled, LabError
 from lora_lab.opening_records import LoadedRecord, OpeningRecord
 from lora_lab.records import FolderRecord, Record, State, StateRecord, StepRecord
+from lora_lab.runs.record_sense import Sense
 from lora_lab.runs.saved_config import SavedConfig
 from lora_lab.runs.saves import resumable
 from lora_lab.training.drained import Drained
@@ -77,6 +78,7 @@ class RemoteSession(Drained):
         self._connection: socket.socket | None = None
         self._sending = threading.Lock()
         self._folder = str(run)
+        self._sense = Sense(f"What the engine of {run.name} says")
         self._asked_to_end = self._let_go = False
         self._until: float = math.inf
 
@@ -194,17 +196,11 @@ class RemoteSession(Drained):
     def _hear(self, message: dict[str, Any]) -> bool:
         """Follow one message; whether it was the last. Raises LabError."""
         if "records" in message:
-            for record in unpack_records(message["records"]):
-                if isinstance(record, StateRecord) and record.state is State.CLOSED:
-                    return True
-                self._publish(record)
+            return self._heard(unpack_records(message["records"]))
         elif "stands" in message:
             self.controls.stands(message["stands"])
         elif "backlog" in message:
-            for record in _backlog(message["backlog"]).records():
-                if isinstance(record, StateRecord) and record.state is State.CLOSED:
-                    return True
-                self._publish(record)
+            return self._heard(_backlog(message["backlog"]).records())
         elif "hello" in message:
             self._welcomed(message["hello"])
         elif "config" in message:
@@ -213,6 +209,15 @@ class RemoteSession(Drained):
             self.edits = message["edits"] is True
         elif "refused" in message:
             raise LabError(str(message["refused"])[:1000])
+        return False
+
+    def _heard(self, records: Iterable[Record]) -> bool:
+        """Publish what the engine says that can be so; whether it was the last. Raises LabError."""
+        for record in records:
+            if isinstance(record, StateRecord) and record.state is State.CLOSED:
+                return True
+            if (sound := self._sense.taken(record)) is not None:
+                self._publish(sound)
         return False
 
     def _welcomed(self, hello: Any) -> None:

@@ -239,7 +239,7 @@ class _Spectra:
         self._number, self._length = self._number + 1, length
 
 
-def damaged(path: Path, row: dict[str, Any], part: str) -> LabError:
+def damaged(path: object, row: dict[str, Any], part: str) -> LabError:
     """What to raise where a field of a record is not what it should be."""
     step = f" of step {row['step']:,}" if type(row.get("step")) is int else ""
     return LabError(f"{path} is damaged: the {row['record']}{step} has no {part} as it should be.")

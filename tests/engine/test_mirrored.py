@@ -1,6 +1,7 @@
 """A run that is trained elsewhere, watched by what comes into its folder."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -22,6 +23,7 @@ from lora_lab.runs.folder import RunFolder
 from lora_lab.runs.listing import METRICS, MIRROR
 from lora_lab.runs.metrics import line
 from lora_lab.training.commands import Save
+from tests.runs.sample_run import records
 from tests.waiting import wait_until
 
 
@@ -129,3 +131,31 @@ def test_what_is_a_record_in_a_file_is_one_again():
     assert not again.layers[0].sigma.flags.writeable
     assert record_of({"record": "StepRecord", "step": "x"}) is None
     assert record_of({"record": "Strange"}) is None
+
+
+def test_of_records_that_no_lab_says_one_is_told_and_the_others_come(run, watched):
+    heard = Heard(watched)
+    heard.until(lambda _: heard.numbers() == [1, 2])
+    with (run / METRICS).open("a") as file:
+        said = [record for record in records() if not isinstance(record, StepRecord)]
+        file.write("".join(map(line, said)))
+        for rank in (0, -4, 2**60):
+            row = replace(said[2].layers[0], rank=rank)
+            file.write(line(replace(said[2], step=5, layers=(row, *said[2].layers[1:]))))
+        file.write(steps(6))
+    heard.until(lambda _: heard.numbers() == [1, 2, 6])
+    (error,) = [r for r in heard.records if isinstance(r, ErrorRecord)]
+    assert "metrics.jsonl is damaged: the SpectrumRecord of step 5 has no layers" in error.message
+    assert all(r.layers[0].rank > 0 for r in heard.records if isinstance(r, SpectrumRecord))
+
+
+def test_a_model_that_cannot_be_ends_it_with_the_reason(run):
+    with (run / METRICS).open("a") as file:
+        file.write(line(replace(next(records()), variant="zzz")) + steps(3))
+    session = MirroredRun(run)
+    session.start()
+    assert session.join(60)
+    heard = session.drain()
+    assert heard[-2].state is State.FAILED
+    assert heard[-2].message.endswith("the LoadedRecord has no variant as it should be.")
+    assert [r.step for r in heard if isinstance(r, StepRecord)] == [1, 2]

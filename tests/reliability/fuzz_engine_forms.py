@@ -15,6 +15,7 @@ import safetensors.torch
 import torch
 
 from tests.reliability.fuzz_form import Form, in_folder, lines, of_header, of_table, within
+from tests.runs import sample_run
 
 
 def heard(unpack: Callable[[Any], Any]) -> Callable[[Path], Any]:
@@ -27,6 +28,34 @@ def heard(unpack: Callable[[Any], Any]) -> Callable[[Path], Any]:
             return unpack(parsed(path.read_bytes()))
 
     return read
+
+
+def followed(path: Path) -> Any:
+    """A run as a window follows it: what the sense lets through can be computed with."""
+    from lora_lab.engine.wire import unpack_records
+    from lora_lab.opening_records import LoadedRecord
+    from lora_lab.records import CountsRecord, EvalRecord, SpectrumRecord
+    from lora_lab.rules import LayerRanks
+    from lora_lab.runs.record_sense import Sense
+    from lora_lab.ui.panels.spectrum.history import SpectrumHistory
+
+    sense, history, ranks = Sense("the engine"), SpectrumHistory(), None
+    said = heard(lambda told: list(unpack_records(told["records"])))(path) or []
+    for record in filter(None, map(sense.taken, said)):
+        match record:
+            case LoadedRecord():
+                ranks = LayerRanks(record)
+                history.clear([layer.name for layer in record.layers])
+            case SpectrumRecord():
+                assert ranks is not None
+                history.add(record)
+                assert all(row.effective_rank / row.rank is not None for row in record.layers)
+                assert all(ranks.cut(row, ranks.applied) >= 0 for row in record.layers)
+            case CountsRecord() if ranks is not None:
+                ranks.per_layer(ranks.applied, record)
+            case EvalRecord():
+                assert all(r <= of for r, of in zip(record.correct, record.total, strict=True))
+    return said
 
 
 def message_forms() -> dict[str, Form]:
@@ -53,6 +82,9 @@ def message_forms() -> dict[str, Form]:
         "records of an engine": of_table(
             "message.json", heard(lambda told: list(unpack_records(told["records"]))),
             {"records": pack_records(records)},
+        ),
+        "a run of an engine": of_table(
+            "message.json", followed, {"records": pack_records(sample_run.records())}
         ),
         "commands to an engine": of_table(
             "message.json", heard(lambda told: [*map(unpack_command, told.values())]), commands

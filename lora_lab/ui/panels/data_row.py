@@ -10,7 +10,6 @@ from PySide6.QtCore import QCoreApplication, Qt
 from PySide6.QtGui import QImage, QPixmap
 
 from lora_lab.measured import TokenLossRecord
-from lora_lab.names import legible
 from lora_lab.opening_records import DataRow
 from lora_lab.ui.style import theme
 from lora_lab.ui.style.figures import entry
@@ -20,6 +19,7 @@ from lora_lab.ui.widgets.plot import number
 translate = QCoreApplication.translate
 
 DARKEST = 8.0  # nats of a token from which its ground is no darker
+TOKENS = 10_000  # of a row that are shown: as many are laid out in a tenth of a second
 THUMB = 72  # pixels of an image in the list
 SMOOTH = Qt.TransformationMode.SmoothTransformation
 
@@ -65,15 +65,17 @@ def row_html(row: DataRow, colors: Colors) -> str:
             grounds.append((read[1], words))
     for ground, words in grounds:
         head.append(f'<span style="background:{ground}">&nbsp;{words}&nbsp;</span>')
+    if len(row.tokens) > TOKENS:
+        head.append(translate("DataPanel", "the first {:,} are shown").format(TOKENS))
     parts = []
     # Word pieces come without the spaces between them, unlike the tokens of most language models.
     bare = not any(token[:1].isspace() or token[-1:].isspace() for token in row.tokens)
     pending = ""  # the tag of a word, which is told behind its last token
-    for place, token in enumerate(row.tokens):
+    for place, token in enumerate(row.tokens[:TOKENS]):
         on = place < len(row.supervised) and row.supervised[place]
         shade = (asked if on else read)[place % 2]
         color = colors.text if on or not any(row.supervised) else colors.muted
-        words = escape(legible(token)).replace("\n", "↵<br>").replace("\t", "⇥")
+        words = escape(entry(token)).replace("\n", "↵<br>").replace("\t", "⇥")
         between = " " if bare and place and not token.startswith("##") else ""
         if pending and (on or between or token[:1].isspace()):
             parts.append(pending)
@@ -91,20 +93,21 @@ def losses_html(row: DataRow, record: TokenLossRecord, colors: Colors) -> str:
     known = [(n, x) for n, x in enumerate(record.on[: len(row.tokens)]) if math.isfinite(x)]
     asked = [n for n, _ in known if n < len(row.supervised) and row.supervised[n]]
     parts = []
-    for place, token in enumerate(row.tokens):
+    for place, token in enumerate(row.tokens[:TOKENS]):
         loss = record.on[place] if place < len(record.on) else math.nan
         share = min(1.0, loss / DARKEST) if math.isfinite(loss) else 0.0
         ground = theme.mixed(colors.panel, colors.warn, 0.6 * share)
         on = place < len(row.supervised) and row.supervised[place]
         color = colors.text if on or not any(row.supervised) else colors.muted
-        words = escape(legible(token)).replace("\n", "↵<br>").replace("\t", "⇥")
+        words = escape(entry(token)).replace("\n", "↵<br>").replace("\t", "⇥")
         parts.append(f'<span style="background:{ground};color:{color}">{words}</span>')
     sides = record.off, record.on
     means = [sum(side[n] for n in asked) / len(asked) if asked else math.nan for side in sides]
     head = translate("DataPanel", "Loss per token at step {:,}: mean of the label tokens {} → {} "
                      "(adapter off → on)").format(record.step, *map(number, means))  # fmt: skip
-    highest = sorted((x, n) for n, x in known if n in set(asked))[-3:][::-1]
-    worst = ", ".join(f"“{escape(legible(row.tokens[n]))}” {number(x)}" for x, n in highest)
+    labels = set(asked)
+    highest = sorted((x, n) for n, x in known if n in labels)[-3:][::-1]
+    worst = ", ".join(f"“{escape(entry(row.tokens[n]))}” {number(x)}" for x, n in highest)
     tail = translate("DataPanel", "highest: {}").format(worst) if worst else ""
     small = f'<p style="color:{colors.muted}">{head}<br>{tail}</p>'
     return f'{small}<p style="white-space:pre-wrap">{"".join(parts)}</p>'

@@ -63,8 +63,8 @@ class EditNorms:
 
     def add(self, record: SpectrumRecord) -> None:
         """One more spectrum."""
-        squares = sum(layer.delta_norm**2 for layer in record.layers)
-        self._newest, self._at = math.sqrt(squares), record.step
+        self._newest = math.hypot(*(layer.delta_norm for layer in record.layers))
+        self._at = record.step
         for moved in self._open.values():
             moved.after, moved.after_at = self._newest, record.step
         self._open.clear()

@@ -39,8 +39,9 @@ def both(record: EvalRecord | None, loaded: LoadedRecord | None) -> Both | None:
         return Both(record.accuracy, record.keep_accuracy, True)
     if record.keep_loss is not None:
         return Both(record.loss, record.keep_loss, False)
-    trained = [i for i, name in enumerate(loaded.classes) if name in loaded.trained_classes]
-    others = [i for i in range(len(loaded.classes)) if i not in trained]
+    names = set(loaded.trained_classes)
+    trained = [i for i, name in enumerate(loaded.classes) if name in names]
+    others = [i for i, name in enumerate(loaded.classes) if name not in names]
     if not (trained and others and record.total):
         return None
     return Both(pooled(record, trained), pooled(record, others), True)

@@ -112,11 +112,17 @@ class LossPanel(Panel):
         self.dirty = True
 
     def receive(self, records: Sequence[Record]) -> None:
-        steps: list[int] = []
-        losses: list[float] = []
-        smooth_steps: list[int] = []
-        smooth: list[float] = []
-        records = self._after_going_back(records)
+        begin = 0
+        for at, record in enumerate(records):
+            if isinstance(record, ResumedRecord):
+                self._add(records[begin:at])
+                self._go_back(record)
+                begin = at + 1
+        self._add(records[begin:])
+
+    def _add(self, records: Sequence[Record]) -> None:
+        steps, losses = list[int](), list[float]()
+        smooth_steps, smooth = list[int](), list[float]()
         for record in records:
             self._norms.take(record)
             if isinstance(record, StepRecord):
@@ -148,13 +154,8 @@ class LossPanel(Panel):
             self._smoothed.extend(smooth_steps, smooth)
             self.dirty = True
 
-    def _after_going_back(self, records: Sequence[Record]) -> Sequence[Record]:
-        """Cut the curves where the run stands at an earlier step again; what came after that."""
-        backs = [i for i, record in enumerate(records) if isinstance(record, ResumedRecord)]
-        if not backs:
-            return records
-        self.receive(records[: backs[-1]])
-        back = records[backs[-1]]
+    def _go_back(self, back: ResumedRecord) -> None:
+        """Cut the curves where the run stands at an earlier step again."""
         for series in (self._train, self._smoothed, self._validation):
             series.cut(back.step)
         self.marks.cut(back.step, back.edits)
@@ -163,7 +164,6 @@ class LossPanel(Panel):
             self._best_at = None
         self._smoothing.edited()
         self.dirty = True
-        return records[backs[-1] + 1 :]
 
     def set_overlays(self, overlays: Sequence[Overlay]) -> None:
         self._behind.show(overlays)

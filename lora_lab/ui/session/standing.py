@@ -84,7 +84,7 @@ class Standing(QObject):
             self.changed.emit()
         elif isinstance(record, ResumedRecord):
             self.step = record.step
-            self._aim(record.stage[1])
+            self._aim(record.stage[1] if record.stage else 0)
         elif isinstance(record, StateRecord) and record.state is not State.CLOSED:
             self.state, self.step = record.state, record.step
             self._aim(record.goal)

@@ -150,11 +150,16 @@ def share_words(share: float) -> str:
 def shortened(names: list[str]) -> list[str]:
     """Names without the dotted beginning and end that all of them share."""
     split = [name.split(".") for name in names]
-    while all(len(parts) > 1 for parts in split) and len({parts[0] for parts in split}) == 1:
-        split = [parts[1:] for parts in split]
-    while all(len(parts) > 1 for parts in split) and len({parts[-1] for parts in split}) == 1:
-        split = [parts[:-1] for parts in split]
-    return [".".join(parts) for parts in split]
+    begin = _alike(split)
+    end = _alike([parts[begin:][::-1] for parts in split])
+    return [".".join(parts[begin : len(parts) - end]) for parts in split]
+
+
+def _alike(split: list[list[str]]) -> int:
+    """How many parts all of them begin with, but for the last of the shortest."""
+    most = min(map(len, split), default=1) - 1
+    ends = zip(min(split, default=[]), max(split, default=[]), strict=False)  # all lie between
+    return next((at for at, (one, other) in enumerate(ends) if one != other or at == most), most)
 
 
 def row_names(names: list[str]) -> list[str]:

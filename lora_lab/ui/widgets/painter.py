@@ -7,6 +7,7 @@ from PySide6.QtGui import QColor, QFont, QPainter
 from PySide6.QtWidgets import QWidget
 
 from lora_lab.ui.style import theme
+from lora_lab.ui.style.figures import entry
 
 LEFT = Qt.AlignmentFlag.AlignLeft
 RIGHT = Qt.AlignmentFlag.AlignRight
@@ -46,4 +47,4 @@ class Painter(QPainter):
 
     def elided(self, text: str, room: float, where=Qt.TextElideMode.ElideRight) -> str:
         """The text, shortened where it has no room."""
-        return self.fontMetrics().elidedText(text, where, int(room))
+        return self.fontMetrics().elidedText(entry(text), where, int(room))

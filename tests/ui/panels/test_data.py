@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QApplication, QLabel
 
 from lora_lab.opening_records import DataRecord, DataRow
 from lora_lab.ui.panels.data import OFFERED, DataPanel
+from lora_lab.ui.panels.data_row import row_html
 from lora_lab.ui.panels.pictures import Pictures
 from lora_lab.ui.preview import feed
 from lora_lab.ui.style import theme
@@ -142,3 +143,12 @@ def test_rows_and_images_are_called_so_in_the_language_of_the_window(qtbot, monk
     feed(panel, [DataRecord("images", "images by folder", rows=images)])
     panel.redraw()
     assert panel.pictures.item(0).toolTip() == "⟦image 5, nine⟧"
+
+
+def test_of_a_row_without_end_the_first_tokens_are_shown():
+    row = DataRow(1, ("a " * 1000, *["ab "] * 300_000), (True,) * 300_001)
+    html = row_html(row, theme.current())
+    assert html.count("ab ") == 9_999
+    assert "300,001 tokens" in html
+    assert "the first 10,000 are shown" in html
+    assert len(html) < 1_500_000

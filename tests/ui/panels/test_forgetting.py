@@ -7,8 +7,10 @@ import pytest
 from lora_lab.records import EvalRecord, ResumedRecord
 from lora_lab.ui.panels.before_after import BeforeAfterPanel
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars
+from lora_lab.ui.panels.forgetting import both
 from lora_lab.ui.panels.overlays import Overlay
 from lora_lab.ui.preview import feed, samples
+from tests.spent import processor_seconds
 from tests.ui.seen import named
 
 OLD_LOSS = {"keep_loss": 2.5}
@@ -115,3 +117,14 @@ def test_only_runs_that_are_measured_alike_are_shown_beside(panel):
     feed(panel, [evaluation(0, False), evaluation(5, True)])
     panel.redraw()
     assert panel.findChild(LossBars).others == ()
+
+
+def test_hundred_thousand_classes_are_told_apart_in_no_time():
+    loaded, *_ = samples("digits", 10)
+    names = tuple(map(str, range(100_000)))
+    loaded = replace(loaded, classes=names, trained_classes=names[::2])
+    counts = (1,) * len(names)
+    before = processor_seconds()
+    found = both(EvalRecord(1, True, 1.0, 1.0, counts, counts), loaded)
+    assert processor_seconds() - before < 1.0
+    assert (found.new, found.old) == (1.0, 1.0)
