@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING
 from lora_lab.engine.wire import record_of
 from lora_lab.errors import LabError, system_reason
 from lora_lab.hyperparameters import Hyperparameters
-from lora_lab.opening_records import LoadedRecord, OpeningRecord
+from lora_lab.measured import ClippedRecord, GeneratedRecord
+from lora_lab.opening_records import DataRecord, LoadedRecord, OpeningRecord
 from lora_lab.records import (
     AppliedRecord,
+    CountsRecord,
     ErrorRecord,
+    EvalRecord,
     FolderRecord,
+    NewsRecord,
+    NonFiniteRecord,
+    PaceRecord,
+    PastEditRecord,
     Record,
-    SavedRecord,
+    ResumedRecord,
+    SpectrumRecord,
     State,
     StateRecord,
     StepRecord,
@@ -37,6 +45,15 @@ if TYPE_CHECKING:
 LOOK = 0.3  # seconds between two looks for what is new
 TRIES = 20  # to open the file
 ROOM = 20_000  # records that wait to be shown; a stranger's file may have any number
+COSTLY = {  # so many steps is one of them for who shows it
+    LoadedRecord: 4000, StateRecord: 200, AppliedRecord: 200, ResumedRecord: 200, NewsRecord: 200,
+    ErrorRecord: 200, DataRecord: 200, SpectrumRecord: 20, CountsRecord: 20,
+}  # fmt: skip
+# What a run's file is for. Paths of another machine, and what was asked for there, are not shown.
+OF_A_RUN = (
+    *COSTLY, StepRecord, EvalRecord, PaceRecord, PastEditRecord, ClippedRecord, NonFiniteRecord,
+    GeneratedRecord, OpeningRecord,
+)  # fmt: skip
 FIXED = "This run trains on a cluster and is watched here: it cannot be changed. Its sweep is "\
         "stopped in the window of clusters, or by lora-lab sweep --stop."  # fmt: skip
 
@@ -52,6 +69,7 @@ class MirroredRun(Drained):
         self.run, self.config = run, SavedConfig.read(run).config
         self.controls = Watching(self)
         self._over = threading.Event()
+        self._waiting = 0  # what is to be shown, in steps
 
     def request_close(self, save: bool = True) -> None:
         """Follow it no more; where it is trained, it goes on."""
@@ -63,6 +81,11 @@ class MirroredRun(Drained):
         """Any thread may."""
         with self._lock:
             self._records.append(record)
+            self._waiting += COSTLY.get(type(record), 1)
+
+    def _taken(self) -> list[Record]:
+        self._waiting = 0
+        return super()._taken()
 
     # -- the thread --------------------------------------------------------------------------
 
@@ -104,7 +127,7 @@ class MirroredRun(Drained):
                     record = sense.taken(record) if record is not None else None
                     if record is not None:
                         self._take(record, whole)
-                    while len(self._records) > ROOM and not self._over.wait(LOOK):
+                    while self._waiting > ROOM and not self._over.wait(LOOK):
                         pass
                     if self._over.is_set():
                         return
@@ -115,9 +138,13 @@ class MirroredRun(Drained):
                     return  # somebody follows it anew, or it has come as a whole
 
     def _take(self, record: Record, after: int) -> None:
+        if not isinstance(record, OF_A_RUN):
+            return
         match record:
-            case FolderRecord() | SavedRecord() | StateRecord(state=State.CLOSED):
-                return  # of the folder there, and of the process
+            case StateRecord(state=State.CLOSED):
+                return  # of the process there
+            case ErrorRecord() if record.command:
+                return
             case StateRecord():
                 if record.step < after:
                     return

@@ -8,11 +8,16 @@ import pytest
 from lora_lab.config import changed
 from lora_lab.engine.mirrored import MirroredRun
 from lora_lab.engine.wire import record_of
+from lora_lab.exported import ExportedRecord, ExportingRecord, ExportReport
+from lora_lab.measured import CutRecord
+from lora_lab.opening_records import OpeningRecord
 from lora_lab.presets import get_preset
 from lora_lab.records import (
+    CheckpointRecord,
     ErrorRecord,
     FolderRecord,
     LayerSpectrum,
+    SavedRecord,
     SpectrumRecord,
     State,
     StateRecord,
@@ -147,6 +152,36 @@ def test_of_records_that_no_lab_says_one_is_told_and_the_others_come(run, watche
     (error,) = [r for r in heard.records if isinstance(r, ErrorRecord)]
     assert "metrics.jsonl is damaged: the SpectrumRecord of step 5 has no layers" in error.message
     assert all(r.layers[0].rank > 0 for r in heard.records if isinstance(r, SpectrumRecord))
+
+
+def test_no_path_of_elsewhere_and_nothing_that_was_asked_for_there_is_said(run, watched):
+    heard = Heard(watched)
+    report = ExportReport("peft", "/over/there", (), 1, 1, "x")
+    with (run / METRICS).open("a") as file:
+        file.write("".join(map(line, (
+            ExportedRecord(2, report), ExportingRecord(2, "x", 0.5), SavedRecord(2, "/over/there"),
+            CheckpointRecord(2, "/over/there"), CutRecord(2, "/over/there", (1,), 1.0),
+            ErrorRecord(2, "x", command="Export"), FolderRecord(2, "/over/there"),
+        ))))  # fmt: skip
+        file.write(steps(3))
+    heard.until(lambda _: heard.numbers() == [1, 2, 3])
+    kinds = {type(record) for record in heard.records}
+    assert kinds == {StateRecord, OpeningRecord, StepRecord}
+
+
+def test_few_costly_records_are_shown_at_once(run, watched):
+    heard, most = Heard(watched), []
+    with (run / METRICS).open("a") as file:
+        file.write(line(StateRecord(State.RUNNING, 2)) * 1000 + steps(3))
+
+    def look():
+        new = watched.drain()
+        most.append(len(new))
+        heard.records += new
+        return heard.numbers() == [1, 2, 3]
+
+    wait_until(look)
+    assert max(most) <= 110
 
 
 def test_a_model_that_cannot_be_ends_it_with_the_reason(run):
