@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +28,8 @@ from lora_lab.formats.factor_file import PICKLES, read_factor_file
 from lora_lab.formats.no_lora import no_adapter_folder, no_lora
 from lora_lab.models.checkpoint import regular_size
 from lora_lab.models.safetensors_file import read_header
+from lora_lab.models.shards import homes_of
+from lora_lab.names import shown
 from lora_lab.variants import SUBSPACE, THETA, VARIANTS
 
 RUN_ADAPTER = "adapter"  # inside a run folder
@@ -129,7 +132,25 @@ def base_names(base: str | Path) -> dict[str, tuple[int, ...]]:
     return base_layers(base)
 
 
+def _held(folder: Path) -> None:
+    """Raise AdapterError for a link out of an adapter's folder, or of its cached repository: what
+    is made of this adapter may be given away, and what lies elsewhere is not its author's."""
+    home = folder.resolve(strict=True)
+    # A folder of a repository in the cache has links to where the repository keeps its files.
+    homes = {place for up in (home, *home.parents[:2]) for place in homes_of(up)[up != home :]}
+    for entry in os.scandir(folder):
+        named = entry.name == RUN_ADAPTER or entry.name.endswith(
+            (".json", ".safetensors", *PICKLES)
+        )
+        if named and entry.is_symlink() and Path(os.path.realpath(entry.path)).parent not in homes:
+            raise AdapterError(
+                f"{folder}: {shown(entry.name)} is a link that leads out of it, and is not "
+                "followed. Copy what it leads to into the folder"
+            )
+
+
 def _folder(path: Path, told: Told) -> AdapterWeights:
+    _held(path)
     if (path / diffusers.FILE).exists():
         return _file(path / diffusers.FILE, told)
     if (path / mlx.FILE).exists() and not (path / peft.TENSORS).exists():
@@ -157,6 +178,7 @@ def _file(path: Path, told: Told) -> AdapterWeights:
     if path.suffix == ".gguf":
         return gguf_adapter.load(path, told.base)
     if path.name in (peft.CONFIG, peft.TENSORS) and (path.parent / peft.CONFIG).exists():
+        _held(path.parent)
         product = peft_products.method_of(path.parent)
         return _folder(path.parent, told) if product else peft.load(path)
     try:

@@ -33,7 +33,7 @@ from lora_lab.models.inspect import tensors_of
 from lora_lab.models.packed_folder import check_undone, read_packed, read_undone
 from lora_lab.models.quantized import quantization
 from lora_lab.models.room import FORM_OF_BITS, check_room
-from lora_lab.models.shards import read_weights
+from lora_lab.models.shards import inside, read_weights
 from lora_lab.models.state_names import unwrapped
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
@@ -236,10 +236,10 @@ def _name_classes(config: Any, path: Path, classes: tuple[str, ...]) -> list[str
 
 def _set_endings(model: Any, path: Path) -> None:
     """Where generating begins and stops, from generation_config.json; numbers only."""
-    file = path / "generation_config.json"
-    if not path.is_dir() or not file.exists():
+    name = "generation_config.json"
+    if not path.is_dir() or not (path / name).exists():
         return
-    values = read_json(file, 2**20)
+    values = read_json(inside(path, name), 2**20)
     ends = values.get("eos_token_id")
     if isinstance(ends, int) or (isinstance(ends, list) and all(type(n) is int for n in ends)):
         model.generation_config.eos_token_id = ends

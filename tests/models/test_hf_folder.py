@@ -1,6 +1,7 @@
 """A folder opens as transformers would open it, number for number, or says in words why not."""
 
 import json
+import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -275,6 +276,17 @@ def test_a_small_file_is_no_giant(tmp_path, kind, lie):
         open_model(tmp_path, PURPOSES[kind])
     assert time.process_time() - began < 2
     assert psutil.Process().memory_info().rss - before < 100 * 2**20
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a right elsewhere")
+def test_where_to_stop_is_not_read_through_a_link(tmp_path):
+    save(tmp_path / "model", "llama")
+    ends = tmp_path / "model" / "generation_config.json"
+    (tmp_path / "ends").write_text('{"eos_token_id": 7}')
+    ends.unlink(missing_ok=True)
+    ends.symlink_to(tmp_path / "ends")
+    with pytest.raises(CheckpointError, match="is a link that leads out of model"):
+        open_model(tmp_path / "model", "causal_lm")
 
 
 def test_a_tokenizer_of_bytes_needs_no_file_of_words(tmp_path):
