@@ -138,13 +138,13 @@ def _held(folder: Path) -> None:
     home = folder.resolve(strict=True)
     # A folder of a repository in the cache has links to where the repository keeps its files.
     homes = {place for up in (home, *home.parents[:2]) for place in homes_of(up)[up != home :]}
-    for entry in os.scandir(folder):
-        named = entry.name == RUN_ADAPTER or entry.name.endswith(
-            (".json", ".safetensors", *PICKLES)
-        )
-        if named and entry.is_symlink() and Path(os.path.realpath(entry.path)).parent not in homes:
+    with os.scandir(folder) as entries:
+        links = [entry for entry in entries if entry.is_symlink()]
+    for link in links:
+        named = link.name == RUN_ADAPTER or link.name.endswith((".json", ".safetensors", *PICKLES))
+        if named and Path(os.path.realpath(link.path)).parent not in homes:
             raise AdapterError(
-                f"{folder}: {shown(entry.name)} is a link that leads out of it, and is not "
+                f"{folder}: {shown(link.name)} is a link that leads out of it, and is not "
                 "followed. Copy what it leads to into the folder"
             )
 
