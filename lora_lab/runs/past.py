@@ -29,6 +29,7 @@ from lora_lab.records import (
 from lora_lab.runs.holding import Holding
 from lora_lab.runs.lines import LONGEST, open_lines, parsed
 from lora_lab.runs.own_files import open_own
+from lora_lab.runs.record_sense import flaw_alone
 from lora_lab.runs.row_shape import flaw, known
 
 MOST = 20_000  # steps that come back: ten for each pixel of a wide curve
@@ -68,6 +69,8 @@ def past_records(path: Path, until: int) -> Iterator[Past]:
     for line in lines:
         record = _record(line)
         if record is None or not 0 <= record.step <= until:
+            continue
+        if not isinstance(record, StepRecord) and flaw_alone(record):
             continue
         # In a file made by hand they may go back, and no curve does.
         if record.step >= newest.get(type(record), 0):

@@ -90,8 +90,7 @@ class Sense:
         if kind is StepRecord:
             step = record.step  # type: ignore[attr-defined]
             return "" if 0 <= step <= MOST and self._goes_on("loss", step) else "step"
-        part = beyond(record) or (_SENSE[kind](record) if kind in _SENSE else "")
-        part = part or self._beside(record)
+        part = flaw_alone(record) or self._beside(record)
         if not part and isinstance(record, LoadedRecord):
             self._loaded, self._last = record, {}
             self._known = {layer.name: max(RANK, *layer.shape) for layer in record.layers}
@@ -135,6 +134,12 @@ _CURVES: dict[type, str] = {
 
 
 # -- one record by itself ------------------------------------------------------------------------
+
+
+def flaw_alone(record: Record) -> str:
+    """The part of a record that cannot be so, whatever was said before; "" for none."""
+    kind = type(record)
+    return beyond(record) or (_SENSE[kind](record) if kind in _SENSE else "")
 
 
 def _loaded(record: LoadedRecord) -> str:

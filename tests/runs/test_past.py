@@ -4,6 +4,7 @@ import math
 import time
 import tracemalloc
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -22,7 +23,7 @@ from lora_lab.records import (
     frozen_array,
 )
 from lora_lab.runs import past
-from lora_lab.runs.metrics import MetricsFile
+from lora_lab.runs.metrics import MetricsFile, line
 from lora_lab.runs.past import last_spectrum, last_trained, past_records
 
 LINE = '{"record":"StepRecord","step":%d,"loss":0.12345,"learning_rate":0.0001,"seconds":%.6f}'
@@ -196,3 +197,14 @@ def test_an_edit_says_no_more_than_is_told_of_one(tmp_path):
     told = [part for record in (first, second) for change in record.changes for part in change]
     assert all(len(str(part)) <= 100 for part in told)
     assert second.changes[0][2] == 2.5
+
+
+def test_what_no_lab_has_said_does_not_come_back(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    whole = EvalRecord(3, True, 1.0, 0.5, (1, 1), (2, 2), confusion=((1, 1), (1, 1)))
+    path.write_text("".join(map(line, (
+        replace(whole, correct=(1,)), replace(whole, correct=(3, 1)),
+        replace(whole, confusion=((1,), (1, 1))), ClippedRecord(3, "x" * 1001, 1, 1.0, False),
+        whole,
+    ))))  # fmt: skip
+    assert list(past_records(path, 9)) == [whole]
