@@ -77,6 +77,12 @@ def open_adapter(
     weights = _folder(path, told) if path.is_dir() else _file(path, told)
     if not weights.layers:
         raise AdapterError(f"{path}: its factors are all zero, so that it adapts no layer")
+    for layer in weights.layers:  # what prints a name would let it write lines of its own
+        if len(layer.name.splitlines()) > 1:
+            raise AdapterError(
+                f"{path}: the name of a layer, {shown(layer.name)}, has more than one line, as "
+                "that of no layer has"
+            )
     extra = {"format": "peft", "notes": (), **weights.extra}
     if extra["format"] == "peft":
         rule = "α/√r (use_rslora)" if weights.extra.get("use_rslora") else "α/r"
@@ -87,7 +93,7 @@ def open_adapter(
             "the file says its own scale: what was given is not used",
         )
     extra["notes"] = (*extra["notes"], *elsewhere(weights))
-    return replace(weights, base=base or weights.base, extra=extra)
+    return replace(weights, base=base or " ".join(weights.base.splitlines()), extra=extra)
 
 
 def is_adapter(path: Path) -> bool:
