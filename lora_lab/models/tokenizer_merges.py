@@ -6,6 +6,7 @@ Pieces that begin with each other have far more of them than letters, and fill t
 from __future__ import annotations
 
 import functools
+import importlib
 import os
 import sys
 from collections.abc import Callable, Iterable
@@ -39,14 +40,16 @@ def check_merges(texts: Iterable[str | bytes]) -> None:
 def bound_merges() -> None:
     """Let the library look at pieces in this way before it makes merges of them, from now on, and
     read a file of tiktoken's where it is: of a copy elsewhere nobody knows whose it is, or when."""
-    from transformers import convert_slow_tokenizer, tokenization_utils_base  # noqa: F401
+    # By its module's name: of the package it may be a function that is called alike.
+    slow: Any = importlib.import_module("transformers.convert_slow_tokenizer")
+    importlib.import_module("transformers.tokenization_utils_base")
 
     os.environ["TIKTOKEN_CACHE_DIR"] = ""
     for name, module in list(sys.modules.items()):
         usual = vars(module).get("generate_merges") if name.startswith("transformers.") else None
         if usual is not None and not hasattr(usual, "__wrapped__"):
             module.generate_merges = _looking(usual)  # type: ignore[attr-defined]
-    of_bytes: Any = convert_slow_tokenizer.TikTokenConverter  # which makes them by itself
+    of_bytes: Any = slow.TikTokenConverter  # which makes them by itself
     usual = getattr(of_bytes, "load_tiktoken_bpe", None)
     if usual is not None and not hasattr(usual, "__wrapped__"):
         of_bytes.load_tiktoken_bpe = staticmethod(_looked_at(usual))

@@ -6498,6 +6498,10 @@ zustand</translation>
         <translation>die Kurven aller Ränge liegen aufeinander und trennen sich später nach Kapazität</translation>
     </message>
     <message>
+        <source>the first {:,} are shown</source>
+        <translation>die ersten {:,} werden gezeigt</translation>
+    </message>
+    <message>
         <source>the gap between the two losses grows with the batch</source>
         <translation>der Abstand der beiden Verluste wächst mit dem Batch</translation>
     </message>

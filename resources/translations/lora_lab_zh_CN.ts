@@ -6498,6 +6498,10 @@ state</source>
         <translation>各秩的曲线先重合，之后因容量而分开</translation>
     </message>
     <message>
+        <source>the first {:,} are shown</source>
+        <translation>显示前 {:,} 个</translation>
+    </message>
+    <message>
         <source>the gap between the two losses grows with the batch</source>
         <translation>两个损失之差随批量增大</translation>
     </message>
