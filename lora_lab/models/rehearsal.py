@@ -15,7 +15,7 @@ from lora_lab.apart.limits import allow
 from lora_lab.errors import CheckpointError
 
 SECONDS, CHARACTER = 0.5, 3e-6  # of processor time for a text, and for each character of it
-LOADING, MEGABYTE, MOST = 3.0, 5.0, 20.0  # seconds to load one, for each megabyte, and at most
+LOADING, MEGABYTE, MOST = 1.0, 5.0, 20.0  # seconds to load one, for each megabyte, and at most
 TOKENS, BESIDE = 64, 1000  # for each character of a text, and beyond that
 
 _known: dict[str, Any] = {}  # the last one, by its digest

@@ -79,15 +79,16 @@ def within(
 
 
 def in_folder(
-    whole: Callable[[], Path], name: str, read: Callable[[Path], Any], names: tuple[str, ...] = ()
-) -> Form:
-    """A file of JSON of such a folder, whose reader knows more `names` than it has."""
+    whole: Callable[[], Path], name: str, read: Callable[[Path], Any], names: tuple[str, ...] = (),
+    words: tuple[Any, ...] = (),
+) -> Form:  # fmt: skip
+    """A file of JSON of such a folder, whose reader knows more `names` and `words` than it has."""
 
     def table() -> Any:
         return json.loads((whole() / name).read_text())
 
     return Form(Path(name).name, lambda: (whole() / name).read_bytes(),
-                within(whole, read, name), spelled, table, names=names)  # fmt: skip
+                within(whole, read, name), spelled, table, words, names)  # fmt: skip
 
 
 SIZES = {"F32": 4, "F16": 2, "F64": 8, "U8": 1, "I8": 1, "F8_E4M3": 1, "C64": 8}

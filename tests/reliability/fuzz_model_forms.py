@@ -40,6 +40,20 @@ TEMPLATE = ["{% for m in messages %}", "{{ m.role }}: ", "{{ m.content }}", "{{ 
 # Settings of tokenizers by which words are counted, and other files or pieces are taken.
 SETTINGS = ("extra_ids", "offset", "num_madeup_words", "fast_tokenizer_files", "vocab", "merges",
             "init_inputs", "bos_token", "extra_special_tokens", "tokenizer_class")  # fmt: skip
+# Steps of tokenizers that grow a text, alone or together, and what else each word is put beside.
+BESIDE = ("continuing_subword_prefix", "end_of_word_suffix", "unk_token", "normalized")
+STEPS: tuple[Any, ...] = (
+    {"type": "Sequence", "normalizers": [
+        {"type": "Replace", "pattern": {"Regex": "."}, "content": "\ufdfa"}, {"type": "NFKD"}] * 5},
+    {"type": "Sequence", "pretokenizers": [
+        {"type": "ByteLevel", "add_prefix_space": True, "trim_offsets": True,
+         "use_regex": False}] * 26},
+    {"type": "Sequence", "decoders": [{"type": "BPEDecoder", "suffix": ""}] * 40},
+    {"type": "Replace", "pattern": {"Regex": "x*"}, "content": "aaaa"},
+    {"type": "TemplateProcessing", "pair": [], "special_tokens": {},
+     "single": [{"Sequence": {"id": "A", "type_id": 0}}] * 5000},
+    "#" * 10_000,
+)  # fmt: skip
 LETTERS = [chr(97 + i) for i in range(26)]
 
 
@@ -233,7 +247,7 @@ def model_forms() -> dict[str, Form]:
         "gguf model": Form("x.gguf", whole_gguf, read_gguf),
         "image rules": in_folder(_vit, "preprocessor_config.json", rules),
         "processor": in_folder(_llava, "processor_config.json", of_pictures),
-        "tokenizer": in_folder(model, "tokenizer.json", of_tokenizer),
+        "tokenizer": in_folder(model, "tokenizer.json", of_tokenizer, BESIDE, STEPS),
         "tokenizer config": in_folder(model, "tokenizer_config.json", of_tokenizer, SETTINGS),
         "chat template": Form("tokenizer_config.json", lambda: templated(TEMPLATE),
                               within(model, of_tokenizer), templated, lambda: TEMPLATE, PIECES),
