@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -59,7 +60,10 @@ def arrow_rows(path: Path, form: str, report: Report, name: str) -> Rows:
 
 
 def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
-    """The names of the classes of each column of numbers, where the file tells them."""
+    """The names of the classes of each column of numbers, where the file tells them.
+
+    Raises DataError for a name that two of them have, as datasets does: they would become one.
+    """
     try:
         features = parsed((schema.metadata or {})[b"huggingface"])["info"]["features"]
         found = {
@@ -69,11 +73,19 @@ def class_names(schema: pyarrow.Schema) -> dict[str, list[str]]:
         }
     except (KeyError, TypeError, ValueError, AttributeError):
         return {}
-    return {
+    sound = {
         column: names
         for column, names in found.items()
         if isinstance(names, list) and all(isinstance(name, str) for name in names)
     }
+    for column, names in sound.items():
+        if len(set(names)) < len(names):
+            name = next(name for name, count in Counter(names).items() if count > 1)
+            raise DataError(
+                f"column {few([column])!r} has two classes of one name, {few([name])!r}. Give each "
+                "its own when you save it"
+            )
+    return sound
 
 
 def _rows(part: pyarrow.RecordBatch, names: dict[str, list[str]]) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -193,7 +194,11 @@ def _asked(entry: Mapping[str, Any]) -> bool:
     given = {key: entry[key] for key in UNTRAINED_KEYS if not is_missing(entry.get(key))}
     for key in WEIGHT_KEYS:
         value = given.get(key, 1)
-        if isinstance(value, int | float) and value not in (0, 1):
+        number = value
+        if isinstance(value, str):  # as tables write of it
+            with suppress(ValueError):
+                number = float(value)
+        if isinstance(number, int | float) and number not in (0, 1):
             raise BadRow(f"a message has {key} {value}: an answer is learned (1) or not (0)")
     if "masked" in given and not _is_off(given.pop("masked")):
         return False

@@ -43,6 +43,8 @@ TOO_LONG = "{} in it is far longer than any tokenizer has. Download it again."
 # Files of SentencePiece by themselves, and with those that are never alone or not its own.
 PIECES = ("tokenizer.model", "spiece.model", "spm.model", "sentencepiece.bpe.model", "source.spm")
 OF_PIECES = (*PIECES, "target.spm", "sentencepiece.model", "spm_char.model", "tiktoken.model")
+# Older files of a vocabulary, and what stands between two of its tokens.
+LISTS = (("vocab.txt", b"\n"), ("merges.txt", b"\n"), ("vocab.json", b","))
 FIXED = {1: 8, 5: 4}  # wire type of protobuf → bytes of its numbers that are not of seven bits each
 # In a piece, what it is, as one byte or more: an added token, where it is not a usual one.
 KIND, KINDS, USUAL = 3, (b"\x18", b"\x98"), 1
@@ -57,6 +59,13 @@ def check_tokens(folder: Path) -> None:
     for name in OF_PIECES:
         if (folder / name).exists() and size_of(folder / name):
             _check_pieces(name, (folder / name).read_bytes())
+    for name, mark in LISTS:
+        path = folder / name
+        if path.exists() and size_of(path) and path.read_bytes().count(mark) > LARGEST_ID:
+            raise CheckpointError(
+                f"{name}: it lists over {LARGEST_ID:,} tokens, which no tokenizer has. Download it "
+                "again."
+            )
     beside: set[str] = set()
     for name in (CONFIG, MAP, ADDED, WHOLE):
         try:

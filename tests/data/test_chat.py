@@ -120,6 +120,7 @@ BAD = {
     "sound": ([{"role": "user", "content": [{"type": "audio", "audio": "x"}]}, A], "'audio'"),
     "an answer that is missing": ([U, {"role": "assistant", "content": NAN}], "says nothing"),
     "half a weight": ([U, {**A, "weight": 0.5}], "weight 0.5: an answer is learned"),
+    "half a weight as text": ([U, {**A, "weight": "0.5"}], "weight 0.5: an answer is learned"),
     "nothing to train": ([U, {**A, "weight": 0}], "marked as not to be trained"),
     "a call without a name": ([U, {"role": "assistant", "tool_calls": [{}]}], "has no name"),
     "a call that is no JSON": ([U, {"from": "function_call", "value": "look"}], "not JSON"),

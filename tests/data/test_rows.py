@@ -589,3 +589,13 @@ def test_a_list_is_no_key_of_an_object(tmp_path):
     (tmp_path / "rows.json").write_text('{[1]: 2, "rows": [{"text": "a"}]}')
     with pytest.raises(DataError, match="no key"):
         read_table(tmp_path / "rows.json")
+
+
+def test_two_classes_of_one_name_are_refused(tmp_path):
+    """As datasets does: they would be one class."""
+    feature = {"label": {"names": ["neg", "pos", "neg"], "_type": "ClassLabel"}}
+    about = {b"huggingface": json.dumps({"info": {"features": feature}}).encode()}
+    table = pa.table({"label": [0, 1, 2]}).replace_schema_metadata(about)
+    parquet.write_table(table, tmp_path / "rows.parquet")
+    with pytest.raises(DataError, match="two classes of one name, 'neg'"):
+        list(rows_of(read_table(tmp_path / "rows.parquet")))

@@ -448,3 +448,15 @@ def test_a_template_of_the_folder_of_templates_is_a_file_of_a_size(tmp_path):
         file.truncate(2**40)
     with pytest.raises(CheckpointError, match=r"^x.jinja: 1,099,511,627,776 bytes are"):
         open_tokenizer(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("vocab.txt", "\n" * 2_200_000), ("merges.txt", "a b\n" * 2_200_000),
+                       ("vocab.json", "[" + "[]," * 2_200_000 + "0]")],
+)  # fmt: skip
+def test_older_files_list_no_more_tokens_than_there_are(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(CheckpointError, match=f"^{name}: it lists over 2,097,152 tokens"):
+        check_tokens(tmp_path)
+    (tmp_path / name).write_text(text[:1000])
+    check_tokens(tmp_path)
