@@ -159,7 +159,8 @@ def _by_class(
             bad.append(f"{place}: {image}")
             continue
         if kept is None:
-            _check_room(folder.name, [path for path, _ in files], image)
+            size = sum(path.stat().st_size for path, _ in files)
+            _check_room(folder.name, len(files), image, size)
             kept = np.empty((len(files), *image.shape), np.uint8)
         kept[len(labels)] = image
         labels.append(label)
@@ -174,25 +175,22 @@ def _by_class(
     return ImageSet(stacked, np.array(labels, dtype=np.int64), names, notes)
 
 
-def _check_room(name: str, files: Sequence[Path], first: np.ndarray) -> None:
-    """All images come in the size of the first: no more than memory holds, or than they show."""
-    total = len(files) * first.nbytes
+def _check_room(name: str, many: int, first: np.ndarray, size: int) -> None:
+    """All images come in the form of the first: no more than memory holds, or than `size` bytes of
+    files show."""
+    total = many * first.nbytes
     if total <= FREELY:
         return
-    room = min(MEMORY, psutil.virtual_memory().available)
-    blown_up = total > RATIO * sum(path.stat().st_size for path in files)
-    if not blown_up and total <= room:
-        return
-    size, many = f"{first.shape[1]} × {first.shape[0]}", f"{len(files):,} images"
-    if blown_up:
+    pixels = f"{many:,} images of {first.shape[1]} × {first.shape[0]} pixels"
+    if total > RATIO * size:
         raise DataError(
-            f"{name}: its {many} would take {total / 1e9:,.1f} GB at {size} pixels, far more than "
-            "their files show. Bring them to a smaller size."
+            f"{name}: {pixels} would take {total / 1e9:,.1f} GB, far more than their files show. "
+            "Bring them to a smaller size, or take a model of smaller ones."
         )
-    raise DataError(
-        f"{name}: {many} of {size} pixels do not fit into memory. Take fewer, or a model of "
-        "smaller ones."
-    )
+    if total > min(MEMORY, psutil.virtual_memory().available):
+        raise DataError(
+            f"{name}: {pixels} do not fit into memory. Take fewer, or a model of smaller ones."
+        )
 
 
 def _check_alike(name: str, images: np.ndarray) -> None:
@@ -334,7 +332,7 @@ def _idx(folder: Path, wanted: Wanted) -> ImageSet:
                 "labels. Take both from the same download."
             )
         _check_alike(pictures.name, images)
-        parts.append((_scaled(images, wanted), labels.astype(np.int64)))
+        parts.append((_scaled(images, wanted, pictures), labels.astype(np.int64)))
     classes = tuple(str(n) for n in range(1 + max(int(labels.max()) for _, labels in parts)))
     sets = [ImageSet(pictures, labels, classes) for pictures, labels in parts]
     if len(sets) == 1:
@@ -343,21 +341,24 @@ def _idx(folder: Path, wanted: Wanted) -> ImageSet:
     return ImageSet(sets[0].images, sets[0].labels, classes, notes, sets[1])
 
 
-def _scaled(images: np.ndarray, wanted: Wanted) -> np.ndarray:
-    """(N, height, width) → (N, *size, channels)."""
-    size, channels = wanted.size, wanted.channels or 1
-    if size is not None and len(images) * size[0] * size[1] * channels > MEMORY:
-        raise DataError(f"{len(images):,} images of {size[1]} × {size[0]} pixels are too many.")
+def _scaled(images: np.ndarray, wanted: Wanted, path: Path) -> np.ndarray:
+    """(N, height, width) → (N, *size, channels); N is not 0."""
+    first = _brought(images[0], wanted)
+    _check_room(path.name, len(images), first, path.stat().st_size)
+    scaled = np.empty((len(images), *first.shape), np.uint8)
+    for place, image in enumerate(images):
+        scaled[place] = _brought(image, wanted)
+    return scaled
+
+
+def _brought(image: np.ndarray, wanted: Wanted) -> np.ndarray:
+    """(height, width) → (*size, channels)."""
+    channels = wanted.channels or 1
     if wanted.prepare is not None:
-        many = (np.repeat(image[..., None], channels, axis=2) for image in images)
-        return np.stack([wanted.prepare(image) for image in many])
-    if size is not None and images.shape[1:] != size:
+        return wanted.prepare(np.repeat(image[..., None], channels, axis=2))
+    if wanted.size is not None and image.shape != wanted.size:
         from PIL import Image, ImageOps
 
-        images = np.stack(
-            [
-                np.asarray(ImageOps.fit(Image.fromarray(i), size[::-1], Image.Resampling.BILINEAR))
-                for i in images
-            ]
-        )
-    return np.repeat(images[..., None], channels, axis=3)
+        fitted = ImageOps.fit(Image.fromarray(image), wanted.size[::-1], Image.Resampling.BILINEAR)
+        image = np.asarray(fitted)
+    return np.repeat(image[..., None], channels, axis=2)

@@ -19,6 +19,7 @@ from typing import Any
 
 from lora_lab.atomic import check_target
 from lora_lab.errors import LabError, system_reason
+from lora_lab.names import legible
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.plain import plain
 from lora_lab.records import AppliedRecord, EvalRecord, Record, SpectrumRecord, StepRecord
@@ -97,8 +98,7 @@ class EventFiles:
 
     def note_settings(self, settings: dict[str, Any]) -> None:
         """What the run was asked, as a text."""
-        text = json.dumps(settings, indent=2, ensure_ascii=False)
-        self._text("run", "\n".join(f"    {line}" for line in text.splitlines()), 0)
+        self._text("run", json.dumps(settings, indent=2, ensure_ascii=False), 0)
 
     def close(self) -> None:
         """Write what waits; raises OSError where it cannot be. Idempotent."""
@@ -114,6 +114,8 @@ class EventFiles:
         self._file.remove()
 
     def _text(self, tag: str, text: str, step: int) -> None:
+        """As a block of code: of other text tensorboard makes a page, which may ask a network."""
+        text = "\n".join(f"    {line}" for line in legible(text).splitlines())
         self._file.add(self._summary.text(tag, text), step, self._time)
 
     def _scalar(self, tag: str, value: float | None, step: int) -> None:
@@ -227,4 +229,4 @@ def _timed(rows: Iterable[Row], started: str) -> Iterable[tuple[Row, float | Non
 def _said(row: Row) -> str:
     """An edit in words."""
     changes = ", ".join(f"{field}: {old} → {new}" for field, old, new in row["changes"])
-    return "  \n".join([changes, *row.get("notes", ())])
+    return "\n".join([changes, *row.get("notes", ())])

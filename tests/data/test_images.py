@@ -1,5 +1,6 @@
 """Images come in one size with their classes; one that lies about itself is named."""
 
+import gzip
 import struct
 import zlib
 
@@ -182,7 +183,7 @@ def test_small_images_are_not_blown_up_to_a_large_first_one(tmp_path):
     Image.new("L", (3000, 3000)).save(tmp_path / "a" / "0.png")
     for number in range(1, 40):
         Image.new("L", (3, 20), number).save(tmp_path / "ab"[number % 2] / f"{number}.png")
-    with pytest.raises(DataError, match=r"its 40 images would take 1\.1 GB at 3000 × 3000 pixels"):
+    with pytest.raises(DataError, match=r"40 images of 3000 × 3000 pixels would take 1\.1 GB"):
         read_image_folder(tmp_path, None, None)
     assert read_image_folder(tmp_path, (20, 30), None).images.shape == (40, 20, 30, 3)
 
@@ -198,3 +199,15 @@ def test_more_images_than_memory_holds_are_refused(tmp_path, monkeypatch):
         read_image_folder(tmp_path, None, None)
     monkeypatch.setattr("lora_lab.data.images.MEMORY", 10_000)
     assert read_image_folder(tmp_path, None, None).images.shape == (2, 40, 40, 3)
+
+
+def test_few_bytes_of_idx_are_not_blown_up(tmp_path):
+    count = 20_000
+    head = struct.pack(">4I", 0x803, count, 1, 1)
+    with gzip.open(tmp_path / "train-images-idx3-ubyte.gz", "wb") as file:
+        file.write(head + bytes([255]) + bytes(count - 1))
+    with gzip.open(tmp_path / "train-labels-idx1-ubyte.gz", "wb") as file:
+        file.write(struct.pack(">2I", 0x801, count) + bytes(count - 1) + b"\x01")
+    with pytest.raises(DataError, match=r"20,000 images of 224 × 224 pixels would take 3\.0 GB"):
+        read_image_folder(tmp_path, (224, 224), 3)
+    assert read_image_folder(tmp_path, (8, 8), 3).images.shape == (count, 8, 8, 3)

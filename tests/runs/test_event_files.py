@@ -4,6 +4,7 @@ Where tensorboard is not installed, only what is said of that is tested.
 """
 
 import io
+import json
 import math
 import sys
 import threading
@@ -73,7 +74,7 @@ def test_a_finished_run_comes_back(tmp_path, read):
         assert values(scalars[f"rank/{layer.name}"]) == {0: 3, 2: 3, 5: 3}
         assert values(scalars[f"alpha/{layer.name}"]) == {0: 6, 2: 6, 5: 6}
     edits = texts["edits/text_summary"]
-    assert edits == [(2, "rank: 4 → 8  \na note"), (4, "learning_rate: 4e-06 → 1e-05")]
+    assert edits == [(2, "    rank: 4 → 8\n    a note"), (4, "    learning_rate: 4e-06 → 1e-05")]
     (asked,) = texts["run/text_summary"]
     assert '"preset": "digits"' in asked[1]
     times = [event.wall_time for event in scalars["loss/training"]]
@@ -174,3 +175,25 @@ def test_they_are_not_written_through_a_link(tmp_path):
     with pytest.raises(LabError, match="it is a link, to"):
         EventFiles(tmp_path / "link")
     assert not list((tmp_path / "real").iterdir())
+
+
+def test_what_a_run_says_is_no_page_that_asks_a_network(tmp_path, read):
+    """tensorboard shows Markdown, and loads its pictures."""
+    run = write_sample(tmp_path)
+    said = "![x](https://example.org/x.png)\u2028<img src='https://example.org/a.png'>\n# b\x1b"
+    row = {"record": "AppliedRecord", "step": 5, "hyper": {"rank": 4, "alpha": 4.0},
+           "changes": [[said, said, 8]], "notes": [said], "discarded_energy": 0.0}  # fmt: skip
+    with (run / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(row) + "\n")
+    write_events(run, tmp_path / "events")
+    _, texts = read(tmp_path / "events")
+    (_, last) = texts["edits/text_summary"][-1]
+    assert "example.org" in last
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of tensorboard's own cleaner
+        from tensorboard.plugin_util import markdown_to_safe_html
+
+        page = markdown_to_safe_html(last)
+    assert "<img" not in page
+    assert "<a" not in page
+    assert "<h1" not in page

@@ -295,7 +295,9 @@ class LayersModel(QAbstractItemModel):
     @property
     def _at_once(self) -> bool:
         loaded = self._loaded
-        return loaded is None or len(loaded.modules) + len(loaded.layers) < 2 * AT_ONCE
+        if loaded is None:
+            return True
+        return len(loaded.modules) + len(loaded.layers) + len(loaded.adaptable) < 3 * AT_ONCE
 
     def _begin(self, due: int) -> None:
         """No row stands until that is done, and what was due before."""

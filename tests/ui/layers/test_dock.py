@@ -329,6 +329,11 @@ def test_sixty_thousand_rows_do_not_hold_the_window(dock, loaded, longest_turn, 
     assert len(dock.model.shown()) < 3 * WIDEST
 
 
+def test_layers_that_could_be_adapted_count_as_well(dock, loaded, longest_turn):
+    model = replace(wide(loaded, "m{}"), layers=loaded.layers, modules=())
+    assert longest_turn(lambda: dock.standing.take(model)) < 0.3
+
+
 def test_rows_behind_the_first_are_one_that_stands_for_them(dock, loaded, longest_turn, requests):
     count = WIDEST + 3000
     longest_turn(lambda: dock.standing.take(wide(loaded, "h.{}.q", count)))
