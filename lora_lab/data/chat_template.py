@@ -18,6 +18,7 @@ from lora_lab.data.answers import Answers, ChatText, Span, beginnings
 from lora_lab.data.chat import Chat
 from lora_lab.data.chat_spellings import left_out, parts_as_text, spellings, unread
 from lora_lab.data.left_out import BadRow
+from lora_lab.data.looked_for import last_place
 from lora_lab.data.template_budget import TemplateBudget, budget
 from lora_lab.data.values import well_formed
 
@@ -170,9 +171,9 @@ class ChatTemplate:
                     begin, earlier = -1, self._common(history, text)
         if begin < 0:
             content = str(chat.messages[index].get("content") or "").strip()
-            said = text.rfind(content) if content else -1
+            said = last_place(text, content) if content else -1
             # An answer may quote the header, and may stand in one turn with what was said before.
-            place = text.rfind(header, 0, said if said >= 0 else None) if header else -1
+            place = last_place(text[:said] if said >= 0 else text, header) if header else -1
             if place < 0:
                 place, header = said, ""
             if place < 0:

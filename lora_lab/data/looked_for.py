@@ -58,3 +58,9 @@ class Texts:
                 "the chat template leaves out so many of its messages that it takes too long to "
                 "look for them: make several chats of it"
             )
+
+
+def last_place(text: str, sought: str) -> int:
+    """`text.rfind(sought)`, which looks at each place of a long text for all of what is sought."""
+    found = text[::-1].find(sought[::-1])
+    return len(text) - found - len(sought) if found >= 0 else -1

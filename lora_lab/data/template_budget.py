@@ -16,6 +16,7 @@ from lora_lab.data.template_limits import (
     COMPARING,
     DATE,
     ENTRIES,
+    FOR_PAGES,
     LARGEST,
     SECONDS,
     SOURCE,
@@ -106,6 +107,8 @@ def _install() -> None:
                 self[name] = function
 
         def __setitem__(self, name: str, function: Any) -> None:
+            if name in FOR_PAGES:
+                return super().__setitem__(name, _refused(name))
             bounded = _named(name, function) if name in BY_NAME else _counting(name, function)
             super().__setitem__(name, update_wrapper(bounded, function))
 
@@ -160,10 +163,10 @@ def _install() -> None:
             called = partial(super().call, context, function)
             if isinstance(owner, str):
                 return bounded(name, called, owner, *arguments, **named)
+            for given in (*arguments, *named.values()):  # it may be compared or hashed
+                nested(given)
             if owner is not None:
                 narrow(*arguments, *named.values())
-                for given in (*arguments, *named.values()):  # it may be compared or hashed
-                    nested(given)
                 if name in ("count", "index"):
                     nested(owner)
             if name == "strftime_now" and length([*arguments, *named.values()]) > DATE:
@@ -183,6 +186,13 @@ def _named(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         return bounded(name, function, None, *arguments, **named)
 
     return called
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    def refused(*_: Any, **__: Any) -> Any:
+        raise TemplateBudget(f"makes a page ({name}), which no chat is")
+
+    return refused
 
 
 def _behind_value(function: Callable[..., Any]) -> int:

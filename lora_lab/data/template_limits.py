@@ -16,18 +16,24 @@ WHOLE = 8 * LARGEST  # characters of all that a chat becomes
 MADE = 2**27  # bytes of all texts and lists that a template makes on its way, as if none were freed
 NOTED = 2**12  # characters, or entries, from which on they are counted
 ENTRIES = 2**18  # of a list, and characters of a text that is looked at word by word
-SOURCE = 2**18  # characters of a template; the longest of known models have 30,000
+SOURCE = 2**17  # characters of a template; the longest of known models have 30,000
 DATE = 2**10  # characters of the form of a date
 INDENT = 100  # spaces, or characters, before each line of JSON
 # Functions that look at each word or character in Python or by a pattern, and all that is bounded.
-SLOW = {"urlize", "striptags", "title", "wordcount", "wordwrap", "xmlattr", "pprint", "truncate",
-        "list", "sort", "unique", "groupby", "reverse", "map", "sum", "capitalize"}  # fmt: skip
-BY_NAME = {"center", "replace", "join", "indent", "format", "batch", "slice", "tojson", *SLOW}
+SLOW = {"title", "wordcount", "truncate", "list", "sort", "unique", "groupby", "reverse", "map",
+        "sum", "capitalize"}  # fmt: skip
+BY_NAME = {"center", "replace", "join", "indent", "format", "batch", "slice", "tojson", "trim",
+           *SLOW}  # fmt: skip
 WIDEST = 100_000  # number that a function may be given, as a width
 BITS = 128  # of a whole number: two of millions are divided for minutes, and all else waits
 # Tests that compare what they are given.
 COMPARING = {"eq", "equalto", "==", "ne", "!=", "lt", "lessthan", "<", "le", "<=", "gt",
              "greaterthan", ">", "ge", ">=", "in", "odd", "even", "divisibleby"}  # fmt: skip
+# Filters for pages and columns, some of which look back again and again; no chat is made of them.
+FOR_PAGES = {"urlize", "wordwrap", "striptags", "xmlattr", "pprint"}
+FROM_RIGHT = {"rfind", "rindex", "rsplit", "rpartition"}  # Python looks at each place for all of it
+AT_ENDS = {"strip", "lstrip", "rstrip", "trim"}  # each letter is looked for among those given
+VIEWS = type({}.keys()) | type({}.values()) | type({}.items())
 WIDTH = re.compile(r"\d{5}")
 WIDTHS = re.compile(r"\d{3,4}")
 GIVEN_WIDTH = re.compile(r"%[^%a-zA-Z]*\*|\{[^{}]*\{")  # a width that is a value itself
@@ -78,10 +84,10 @@ def length(value: Any, most: int = WHOLE) -> int:
     """Characters that a value has as text, as far as they are no more than `most`."""
     if isinstance(value, str):
         return len(value)
-    if not isinstance(value, list | tuple | dict):
-        if not isinstance(value, namespace()):
-            return 1
+    if isinstance(value, namespace()):
         value = value._Namespace__attrs
+    if not isinstance(value, list | tuple | dict | VIEWS):
+        return 1
     total = 2
     for item in value.items() if isinstance(value, dict) else value:
         total += 2 + length(item, most - total)
@@ -107,7 +113,7 @@ def written(value: Any) -> Any:
 
 def nested(value: Any) -> Any:
     """`value`, which may hold the same lists again and again: to compare it would never end."""
-    if isinstance(value, list | tuple | dict) and length(value, LARGEST) > LARGEST:
+    if isinstance(value, list | tuple | dict | VIEWS) and length(value, LARGEST) > LARGEST:
         raise TemplateBudget("makes a list that is too long")
     return value
 
@@ -151,6 +157,14 @@ def bounded(
         narrow(*given)
     if name not in ("range", "length", "count") and length(given) > WHOLE:
         raise TemplateBudget("makes a text that is too long")
+    told = [value for value in given if isinstance(value, str)]
+    sought = name in FROM_RIGHT | AT_ENDS and len(told) > (owner is None)
+    if sought and len(texts[0]) * len(told[-1]) > 16 * LARGEST:
+        raise TemplateBudget("looks for a text that is too long")
+    if name == "sum" and any(isinstance(value, list | tuple) for value in given[2:]):
+        raise TemplateBudget("makes a list that is too long")  # which is copied for each
+    if name == "format" and owner is None and not isinstance(given[0], str):
+        raise TemplateBudget("makes a text that is too long")
     forms = texts[:1] if name in ("format", "format_map") else ()
     wide = any(is_wide(form) or filled(form, given[owner is None :]) > WHOLE for form in forms)
     if name == "expandtabs":
@@ -158,7 +172,7 @@ def bounded(
         wide = owner.count("\t") * widest > LARGEST
     slow = name in SLOW and any(len(text) > ENTRIES for text in texts)
     deep = name == "tojson" and any(
-        (isinstance(n, int) and n > INDENT) or (isinstance(n, str) and len(n) > INDENT)
+        n > INDENT if isinstance(n, int) else length(n) > INDENT
         for n in (*arguments[1:], *named.values())
     )
     if name in ("split", "rsplit", "splitlines"):

@@ -6,7 +6,8 @@ import random
 import pytest
 
 from lora_lab.data.left_out import BadRow
-from lora_lab.data.looked_for import Texts
+from lora_lab.data.looked_for import Texts, last_place
+from tests.spent import processor_seconds
 
 
 def is_said(content, texts):
@@ -37,3 +38,14 @@ def test_what_is_asked_in_order_is_looked_for_once(monkeypatch):
     assert places.hold("word1")  # once more from the beginning
     with pytest.raises(BadRow, match="takes too long to look for them: make several chats"):
         [places.hold(f"absent{n}") for n in range(3)]
+
+
+def test_the_last_place_of_a_text_is_found_in_one_pass():
+    chance = random.Random(0)
+    for _ in range(2000):
+        text = "".join(chance.choices("ab", k=chance.randint(0, 12)))
+        sought = "".join(chance.choices("ab", k=chance.randint(0, 4)))
+        assert last_place(text, sought) == text.rfind(sought)
+    began = processor_seconds()
+    assert last_place("a" * 2_000_000, "ab" + "a" * 60_000) == -1
+    assert processor_seconds() - began < 2  # from the right it takes minutes

@@ -77,6 +77,21 @@ HOSTILE = {
     "a namespace of one text": "{% set n=namespace(x='a'*2000000) %}{% set b=[n]*4000 %}{{ b }}",
     "a namespace of namespaces": "{% set n=namespace(x='a'*2000000) %}"
     "{% set c=namespace(x=[n]+[n]+[n]+[n]+[n]+[n]+[n]+[n]+[n]) %}{{ c|string }}",
+    "sought from the right": "{{ ('a'*2000000).rfind('ab' ~ 'a'*60000) }}",
+    "cut from the right": "{{ ('a'*2000000).rsplit('ab' ~ 'a'*60000)|length }}",
+    "addresses": "{{ (')'*60000 ~ 'x)')|urlize }}",
+    "columns": "{{ ('a ' * 8000)|wordwrap(5, true, 'b'*250000) }}",
+    "many letters at the ends": "{{ ('a'*400000).strip('b'*1000000 ~ 'a') }}",
+    "the same by a filter": "{{ ('a'*400000)|trim('b'*1000000 ~ 'a') }}",
+    "a sum of lists": "{{ ([[1]]*100000)|sum(start=[])|length }}",
+    "values of a table": "{% set d=dict(range(100000)|batch(2)) %}{{ [d.values()]*4000 }}",
+    "keys that are compared": "{% set d=dict(range(100000)|batch(2)) %}"
+    "{% set e=dict(range(100000)|batch(2)) %}{{ ([d.keys()]*8000)==([e.keys()]*8000) }}",
+    "separators": "{{ ([1]*2000)|tojson(separators=('a'*2000000, ':')) }}",
+    "a form in a list": "{{ ['%999999999d']|format(5) }}",
+    "tuples of a macro": "{% set ns=namespace(t=()) %}{% macro m() %}{% set ns.t=varargs %}"
+    "{% endmacro %}{% for i in range(40) %}{{ m(ns.t, ns.t) }}{% endfor %}{{ dict(ns.t) }}",
+    "a template of many values": "{{a}}" * 30000,
     "lists of lists": "{% set n = namespace(l=[1], m=[1]) %}{% for i in range(40) %}"
     "{% set n.l = [n.l, n.l] %}{% set n.m = [n.m, n.m] %}{% endfor %}{{ n.l == n.m }}",
     "tuples of tuples": "{% set n = namespace(l=(1,)) %}{% for i in range(60) %}"
