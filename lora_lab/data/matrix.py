@@ -256,6 +256,8 @@ def _from_npy(path: Path) -> Matrix:
             raise DataError("this is no .npy file that can be read") from error
         _check_kind(dtype)
         _check_dimensions(max(2, len(shape)) if shape else 0)  # one dimension is one row
+        if not all(type(side) is int and side >= 0 for side in shape):  # numpy reads all for -1
+            raise DataError("its header tells of no such matrix. Save it again")
         _check_sides(*(1, *shape)[-2:])
         file.seek(0)
         try:

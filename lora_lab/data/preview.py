@@ -18,6 +18,7 @@ from lora_lab.data.token_rows import Example, TokenRows
 from lora_lab.data.token_text import token_texts
 from lora_lab.opening_records import DataRecord, DataRow
 
+SHOWN = 512  # pixels of a side of an image that is shown
 ROWS = 20
 TOKENS = 2048  # of a row that are shown
 
@@ -103,6 +104,7 @@ def image_record(
     """What became of a folder: some images of each class as the model gets them, and counts."""
     order = np.argsort(_place_in_class(images.labels), kind="stable")[:ROWS]
     height, width, channels = images.images.shape[1:]
+    every = -(-max(height, width) // SHOWN)  # pixels: a panel shows some hundreds
     size = f"{width} × {height} pixels, {channels} channel{'s' if channels > 1 else ''}"
     return DataRecord(
         path=path,
@@ -113,7 +115,7 @@ def image_record(
             DataRow(
                 number=int(row) + 1,
                 label=images.classes[images.labels[row]],
-                image=frozen_image(images.images[row]),
+                image=frozen_image(images.images[row][::every, ::every]),
             )
             for row in order
         ),

@@ -101,9 +101,10 @@ class Door:
         """Say something to one; what he cannot take now waits."""
         if peer.gone:
             return
+        waited = len(peer.out)  # not this message, which may be large by itself
         peer.out += message if isinstance(message, bytes) else dumped(message)
         self._flush(peer)
-        if len(peer.out) > WAITING:
+        if waited > WAITING and len(peer.out) > WAITING:
             self._say("one who did not read what he was sent was let go")
             self._drop(peer)
 

@@ -19,7 +19,7 @@ from lora_lab.errors import CheckpointError
 from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.image_cost import check_cost
-from lora_lab.models.named_classes import check_classes
+from lora_lab.models.named_classes import check_beyond_pixels, check_classes
 from lora_lab.models.shards import inside
 from lora_lab.models.strict_json import read_json
 from lora_lab.names import shown
@@ -73,6 +73,7 @@ def open_image_rules(path: str | Path) -> ImageRules:
     if values is None:
         return _without_rules(path, config, channels)
     check_classes(values, path.name)
+    check_beyond_pixels(values, path.name)
     if values.get("auto_map"):
         raise CheckpointError(
             f"{path.name}: its image processor asks for code of its author to be run, which is not "

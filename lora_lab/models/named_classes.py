@@ -45,6 +45,13 @@ NOT_OPENED = "special_tokens_map_file"  # written by older versions, and read by
 # Numbers up to which something may be made: made-up words, of which models have some hundred, and
 # the letters of a word. Others are lengths, ids or pixels, of which nothing is made beforehand.
 MOST_COUNTED = 10_000
+# Settings of processors of images → what they would have it do.
+BEYOND_PIXELS = {
+    "class_info_file": "reads a file of names of classes",
+    "repo_path": "reads a file elsewhere",
+    "apply_ocr": "reads words with a program",
+    "clusters": "compares each pixel with each of a list of colours",
+}
 MAY_BE_LARGE = ("max_length", "max_len", "vocab_size", "max_position", "sampling_rate", "pixels",
                 "edge", "samples", "seed", "max_patches", "num_patches", "max_image_tokens",
                 "token_limit", "max_video_tokens", "max_frames", "max_seq_len", "max_sequence",
@@ -98,6 +105,16 @@ def check_settings(settings: dict[str, Any], where: str, folder: Path | None = N
             )
     check_counts(settings, where)
     _check_cutters(settings, where)
+
+
+def check_beyond_pixels(settings: dict[str, Any], where: str) -> None:
+    """Raise CheckpointError for a processor of images that does more than turn them into pixels."""
+    for key, what in BEYOND_PIXELS.items():
+        if settings.get(key):
+            raise CheckpointError(
+                f"{where}: its image processor has {key}: it {what}, which is not done here. "
+                "Choose a model whose processor only scales and normalizes."
+            )
 
 
 def check_counts(value: Any, where: str, key: str = "") -> None:

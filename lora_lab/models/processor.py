@@ -12,7 +12,7 @@ from lora_lab.models.architecture import first_line, quiet
 from lora_lab.models.hf_config import read_config
 from lora_lab.models.image_cost import COUNTS_AREA, MOST_COUNTED_PIXELS, check_cost
 from lora_lab.models.image_rules import LARGEST_EDGE
-from lora_lab.models.named_classes import check_classes, check_counts
+from lora_lab.models.named_classes import check_beyond_pixels, check_classes, check_counts
 from lora_lab.models.strict_json import read_json
 from lora_lab.models.tokenizer_file import check_code, check_tokenizer, open_tokenizer
 from lora_lab.models.tokenizer_guard import Endless, guarded, made_in_time
@@ -101,6 +101,7 @@ def _check(path: Path, values: dict[str, Any], of_videos: bool) -> None:
     """Code of its author, other classes, and sizes that would fill the memory: of images alone,
     since no videos are opened."""
     check_classes(values, path.name)
+    check_beyond_pixels(values, path.name)
     if values.get("auto_map"):
         raise CheckpointError(
             f"{path.name}: its processor asks for code of its author to be run, which is not done. "

@@ -83,3 +83,13 @@ def test_images_of_every_class_come_first(channels):
     assert found.class_counts == (20, 20, 20)
     assert found.validation_counts == (3, 0, 0)
     assert "4 × 5" in found.form
+
+
+def test_large_images_are_shown_small():
+    pictures = np.zeros((2, 1500, 700, 3), np.uint8)
+    pictures[:, 3, 6] = 9
+    many = ImageSet(pictures, np.array([0, 1]), ("a", "b"))
+    told = image_record("x", many, many)
+    assert [row.image.shape for row in told.rows] == [(500, 234, 3)] * 2
+    assert told.rows[0].image[1, 2].tolist() == [9, 9, 9]
+    assert "700 × 1500 pixels" in told.form

@@ -7,6 +7,7 @@ import struct
 import sys
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -271,6 +272,18 @@ def test_one_who_does_not_read_is_let_go_and_finds_his_way_back(monkeypatch):
                 wait_until(lambda first=first: len(editor.seen(StepRecord)) == first - 1)
         assert "one who did not read what he was sent was let go" in one.log
         trains_on(one, editor)
+
+
+def test_one_large_message_is_waited_for(monkeypatch):
+    """Whoever reads is not let go for what was sent at once, as of the images of a data set."""
+    monkeypatch.setattr(door, "WAITING", 2**12)
+    dropped = []
+    here = SimpleNamespace(_flush=lambda peer: None, _say=lambda text: None, _drop=dropped.append)
+    peer = SimpleNamespace(gone=False, out=bytearray())
+    door.Door.send(here, peer, b"a" * 2**16)
+    assert not dropped
+    door.Door.send(here, peer, b"b")
+    assert dropped == [peer]
 
 
 def test_the_state_at_the_end_is_told_to_all():

@@ -117,6 +117,11 @@ def test_without_rules_it_is_said_what_is_done(tmp_path):
         ({**VIT, "image_mean": [1]}, "1 numbers for 3 channels"),
         ({"image_processor_type": "NoSuchProcessor"}, "which images"),
         ({**VIT, "auto_map": {"AutoImageProcessor": "code.Mine"}}, "code of its author"),
+        ({"image_processor_type": "OneFormerImageProcessor", "class_info_file": "/etc/passwd"},
+         "reads a file of names"),
+        ({"image_processor_type": "ImageGPTImageProcessor", "clusters": [[0, 0, 0]] * 512,
+          "size": {"height": 700, "width": 700}}, "compares each pixel"),
+        ({"image_processor_type": "LayoutLMv2ImageProcessor", "apply_ocr": True}, "with a program"),
         (
             {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 30},
              "do_resize": False}, "different sizes",

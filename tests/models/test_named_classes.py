@@ -141,6 +141,9 @@ def test_an_image_processor_neither_fetches_nor_starts_something(tmp_path, monke
         monkeypatch.setattr(whole, "requires_backends", lambda *_: None)
         monkeypatch.setattr(whole, "pytesseract", importlib.import_module("pytesseract"), False)
     (model / "preprocessor_config.json").write_text(json.dumps({**ASKING[asked], **SIZE}))
+    with pytest.raises(CheckpointError, match=r"^model: its image processor has"):
+        open_image_rules(model)
+    monkeypatch.setattr("lora_lab.models.named_classes.BEYOND_PIXELS", {})  # by another setting
     with pytest.raises(CheckpointError, match=f"^model: it asks {asked}"):
         open_image_rules(model)
 
