@@ -84,7 +84,7 @@ class Facts(QObject):
     def set_spectrum(self, record: SpectrumRecord) -> None:
         self._spectra = {row.name: row for row in record.layers}
         largest = max(map(self._size_of, record.layers), default=0.0)
-        if 0 < largest < math.inf:  # in steps of three, so that colours change seldom
+        if 1e-300 < largest < math.inf:  # in steps of three, so that colours change seldom
             unit = 10.0 ** math.floor(math.log10(largest))
             self._top = next(unit * n for n in (1, 3, 10) if largest <= unit * n)
         self._moved(SIZE, EFFECTIVE, ROUNDING)

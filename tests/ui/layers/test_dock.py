@@ -207,6 +207,9 @@ def test_counts_and_sizes_are_shown(dock, fake_session, presets):
     assert text(dock, 0, SIZE) == "25 %"  # ‖ΔW‖ = 1 beside ‖W‖ = 4
     broken = replace(session.spectrum().layers[0], delta_norm=float("nan"))
     dock.set_spectrum(SpectrumRecord(11, (broken,)))
+    least = replace(broken, delta_norm=5e-324)  # no power of ten is as small
+    dock.set_spectrum(SpectrumRecord(12, (least,)))
+    dock.set_spectrum(SpectrumRecord(13, (broken,)))
     assert text(dock, 0, SIZE) == "not finite"
 
 
