@@ -25,7 +25,7 @@ from lora_lab.formats import kohya, xlabs
 from lora_lab.formats.components import ORIGINAL, PIPELINE, is_flat, named, split
 from lora_lab.formats.factor_file import metadata_table, read_factor_file
 from lora_lab.formats.factors import cannot_say, layer_of_factors, native_factors, scales
-from lora_lab.formats.peft_patterns import matches
+from lora_lab.formats.peft_patterns import Patterns
 from lora_lab.formats.portable import fold, padded
 from lora_lab.formats.safetensors_out import packed
 from lora_lab.names import shown
@@ -174,6 +174,14 @@ def load(path: Path) -> AdapterWeights:
     settings = metadata_table(file, SETTINGS)
     if not isinstance(settings, dict):
         raise AdapterError(f"{path}, {SETTINGS}: not a table of settings")
+    by_component: dict[str, dict[str, Any]] = {}
+    for key, value in settings.items():
+        component, _, word = key.partition(".")
+        by_component.setdefault(component, {})[word] = value
+    try:
+        said = {name: _Said(own) for name, own in by_component.items() if "lora_alpha" in own}
+    except AdapterError as error:
+        raise AdapterError(f"{path}, {SETTINGS}: {error}") from None
     kinds = metadata_table(file, "lora_lab_kinds")
     kinds = kinds if isinstance(kinds, dict) else {}
     added = metadata.get("lora_lab_added", "")
@@ -182,7 +190,7 @@ def load(path: Path) -> AdapterWeights:
         for part in ("down", "up"):
             if part not in own:
                 raise AdapterError(f"{path}: the {part} factor of {shown(name)} is missing")
-        alpha, scaling = _rule(path, settings, name, own)
+        alpha, scaling = _rule(path, said, name, own)
         ours = name.removeprefix(f"{added}.") if added else named(name)
         try:
             layer = layer_of_factors(
@@ -244,8 +252,20 @@ def _split(path: Path, key: str) -> tuple[str, str]:
     raise AdapterError(f"{path}: {shown(key)} has no place in a diffusers file")
 
 
+class _Said:
+    """What the metadata says of one component, in PEFT's words."""
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        """Raises AdapterError for a pattern that is none."""
+        tables = (settings.get(name) for name in ("alpha_pattern", "rank_pattern"))
+        alphas, ranks = (table if isinstance(table, dict) else {} for table in tables)
+        self.alphas, self.ranks = Patterns[Any](alphas), Patterns[Any](ranks)
+        self.alpha, self.rank = settings["lora_alpha"], settings.get("r")
+        self.rooted = settings.get("use_rslora") is True
+
+
 def _rule(
-    path: Path, settings: dict[str, Any], name: str, own: dict[str, torch.Tensor]
+    path: Path, said: dict[str, _Said], name: str, own: dict[str, torch.Tensor]
 ) -> tuple[float | None, float | None]:
     """(α, s) of a layer: of its own .alpha, of the metadata, else none, which means s = 1."""
     rank = own["down"].shape[0]
@@ -254,28 +274,15 @@ def _rule(
             raise AdapterError(f"{path}: the alpha of {shown(name)} is no number that scales it")
         return float(own["alpha"]), None
     component, _, inside = name.partition(".")
-    own_settings = {
-        k.partition(".")[2]: v for k, v in settings.items() if k.startswith(f"{component}.")
-    }
-    if "lora_alpha" not in own_settings:
+    if component not in said:
         return None, None
-    try:
-        alpha = _looked_up(own_settings, "alpha_pattern", inside, own_settings["lora_alpha"])
-        wanted = _looked_up(own_settings, "rank_pattern", inside, own_settings.get("r", rank))
-    except AdapterError as error:
-        raise AdapterError(f"{path}, {SETTINGS}: {error}") from None
+    settings = said[component]
+    alpha = settings.alphas.get(inside, settings.alpha)
+    wanted = settings.ranks.get(inside, rank if settings.rank is None else settings.rank)
     if not scales(alpha):
         raise AdapterError(f"{path}: the metadata gives {shown(name)} the α {shown(alpha)}")
     if wanted != rank:
         raise AdapterError(
             f"{path}: {shown(name)} has rank {rank}, but the metadata says {shown(wanted)}"
         )
-    root = own_settings.get("use_rslora") is True
-    return float(alpha), float(alpha) / (rank**0.5 if root else rank)
-
-
-def _looked_up(settings: dict[str, Any], table: str, name: str, default: Any) -> Any:
-    patterns = settings.get(table) or {}
-    if not isinstance(patterns, dict):
-        return default
-    return next((v for p, v in patterns.items() if matches(p, name)), default)
+    return float(alpha), float(alpha) / (rank**0.5 if settings.rooted else rank)

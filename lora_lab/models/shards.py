@@ -127,5 +127,7 @@ def inside(folder: Path, name: str) -> Path:
 def homes_of(folder: Path) -> tuple[Path, ...]:
     """Where the files of a folder may lie: in itself, or in `blobs` of the Hugging Face cache."""
     home = folder.resolve(strict=True)
-    cached = home.parent.name == "snapshots"  # models--…/{snapshots,blobs}
-    return (home, home.parent.parent / "blobs") if cached else (home,)
+    for above in home.parents[:3]:  # models--…/{snapshots/REVISION/text_encoder,blobs}
+        if above.name == "snapshots":
+            return home, above.parent / "blobs"
+    return (home,)

@@ -188,6 +188,30 @@ def test_small_images_are_not_blown_up_to_a_large_first_one(tmp_path):
     assert read_image_folder(tmp_path, (20, 30), None).images.shape == (40, 20, 30, 3)
 
 
+@pytest.mark.parametrize("size", [(384, 384), (518, 518)])
+def test_small_digits_are_enlarged_for_a_model(tmp_path, size, monkeypatch):
+    monkeypatch.setattr("lora_lab.data.images.FREELY", 2**20)
+    digit = np.zeros((28, 28), np.uint8)
+    digit[4:24, 9:19] = np.random.default_rng(0).integers(0, 256, (20, 10))
+    for number in range(12):
+        folder = tmp_path / "ab"[number % 2]
+        folder.mkdir(exist_ok=True)
+        Image.fromarray(np.roll(digit, number)).save(folder / f"{number}.png")
+    assert read_image_folder(tmp_path, size, 3).images.shape == (12, *size, 3)
+
+
+def test_scans_of_one_size_are_read_in_it(tmp_path, monkeypatch):
+    """Pages in black and white have a thousand times the bytes of their files."""
+    monkeypatch.setattr("lora_lab.data.images.FREELY", 2**20)
+    for number in range(4):
+        folder = tmp_path / "ab"[number % 2]
+        folder.mkdir(exist_ok=True)
+        page = Image.new("1", (1240, 1754), 1)
+        page.paste(0, (100, 100 + number, 900, 140))
+        page.save(folder / f"{number}.png")
+    assert read_image_folder(tmp_path, None, 3).images.shape == (4, 1754, 1240, 3)
+
+
 def test_more_images_than_memory_holds_are_refused(tmp_path, monkeypatch):
     for name in "ab":
         (tmp_path / name).mkdir()

@@ -87,6 +87,23 @@ def test_links_out_and_pipes_are_not_opened(tmp_path, spoil, reason):
         read_weights(folder)
 
 
+@pytest.mark.parametrize("inner", ["text_encoder", "a/b"])
+def test_a_folder_within_a_cached_repository_is_of_it(tmp_path, inner):
+    """As one part of a pipeline is opened."""
+    repository = tmp_path / "models--a--b"
+    part, blobs = repository / "snapshots" / "0123" / inner, repository / "blobs"
+    part.mkdir(parents=True)
+    blobs.mkdir()
+    save_file(ONE, blobs / "cafe")
+    (part / "model.safetensors").symlink_to(os.path.relpath(blobs / "cafe", part))
+    assert sorted(read_weights(part)) == ["a"]
+    (part / "model.safetensors").unlink()
+    save_file(ONE, tmp_path / "cafe")
+    (part / "model.safetensors").symlink_to(tmp_path / "cafe")
+    with pytest.raises(CheckpointError, match="leads out"):
+        read_weights(part)
+
+
 def test_the_caches_own_links_are_followed(tmp_path):
     repository = tmp_path / "models--a--b"
     snapshot, blobs = repository / "snapshots" / "0123", repository / "blobs"
