@@ -68,7 +68,10 @@ def _branches(text: str, at: int) -> tuple[list[_Branch], int]:
     while True:
         begin, endless, cheap, optional = at, False, True, 0
         while at < len(text) and text[at] not in "|)":
+            only_looks = text.startswith(("(?=", "(?!", "(?<"), at)
             inner, at = _atom(text, at)
+            if only_looks and any(branch.endless for branch in inner):
+                cheap = False  # nothing of what it goes over is taken: the next place does again
             fewest, most, at = _times(text, at)
             varied = any(branch.varied for branch in inner) or len(inner) > 1
             cheap = cheap and all(branch.cheap for branch in inner)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
+from lora_lab.rules import MOST_PAIRED
 from lora_lab.tasks.base import Evaluation
-
-MOST = 200  # classes of which each pair is counted, and can be seen in a picture
 
 
 class Tally:
@@ -16,7 +15,8 @@ class Tally:
     def __init__(self, classes: int) -> None:
         self.classes = classes
         self._loss = 0.0
-        self._pairs = torch.zeros(classes if classes <= MOST else 0, classes, dtype=torch.int64)
+        paired = classes if classes <= MOST_PAIRED else 0
+        self._pairs = torch.zeros(paired, classes, dtype=torch.int64)
         self._total, self._correct = torch.zeros(2, classes, dtype=torch.int64)
 
     def add(self, logits: torch.Tensor, labels: torch.Tensor) -> None:

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from lora_lab.tasks.confusion import MOST, Tally
+from lora_lab.rules import MOST_PAIRED
+from lora_lab.tasks.confusion import Tally
 
 
-@pytest.mark.parametrize("classes", [3, MOST, MOST + 1, 5000])
+@pytest.mark.parametrize("classes", [3, MOST_PAIRED, MOST_PAIRED + 1, 5000])
 def test_all_are_counted(classes):
     generator = torch.Generator().manual_seed(0)
     tally, labels, found = Tally(classes), [], []
@@ -22,7 +23,7 @@ def test_all_are_counted(classes):
     assert told.accuracy == pytest.approx((truth == said).mean())
     assert list(told.total) == [int((truth == n).sum()) for n in range(classes)]
     assert list(told.correct) == [int(((truth == n) & (said == n)).sum()) for n in range(classes)]
-    if classes > MOST:
+    if classes > MOST_PAIRED:
         assert told.confusion == ()
     else:
         counted = np.zeros((classes, classes), int)

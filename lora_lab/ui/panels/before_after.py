@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWi
 
 from lora_lab.opening_records import LoadedRecord
 from lora_lab.records import EvalRecord, Record, ResumedRecord
+from lora_lab.rules import MOST_PAIRED
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, both_words, names, pooled
@@ -133,7 +134,7 @@ class BeforeAfterPanel(Panel):
         measured = self._on or self._off
         classes = bool(self.standing.loaded.classes and measured.total)
         now = self._now() or self._off
-        counted = classes and bool(now.confusion)
+        counted = classes and 0 < len(now.confusion) <= MOST_PAIRED
         sentence = self._learned()
         self._sentence.setVisible(bool(sentence) and self._roomy())
         show(self._sentence, sentence)
