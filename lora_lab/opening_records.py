@@ -9,6 +9,8 @@ import numpy as np
 from lora_lab.hyperparameters import Hyperparameters
 from lora_lab.records import Record
 
+MOST_PAIRED = 100  # classes of which each pair is counted, and can be seen in a picture
+
 
 @dataclass(frozen=True)
 class LayerInfo:

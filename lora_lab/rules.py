@@ -19,7 +19,6 @@ ALL_LINEAR = "all-linear"
 ALL_LINEAR_CONV = "all-linear+conv"
 ALL_LINEAR_EXPERTS = "all-linear+experts"
 KINDS = (ALL_LINEAR, ALL_LINEAR_CONV, ALL_LINEAR_EXPERTS)
-MOST_PAIRED = 100  # classes of which each pair is counted, and can be seen in a picture
 
 
 class LayerRanks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from lora_lab.rules import MOST_PAIRED
+from lora_lab.opening_records import MOST_PAIRED
 from lora_lab.tasks.base import Evaluation
 
 

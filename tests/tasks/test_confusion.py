@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lora_lab.rules import MOST_PAIRED
+from lora_lab.opening_records import MOST_PAIRED
 from lora_lab.tasks.confusion import Tally
 
 

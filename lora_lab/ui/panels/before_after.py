@@ -9,9 +9,8 @@ from PySide6.QtCore import QT_TRANSLATE_NOOP, QCoreApplication
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
-from lora_lab.opening_records import LoadedRecord
+from lora_lab.opening_records import MOST_PAIRED, LoadedRecord
 from lora_lab.records import EvalRecord, Record, ResumedRecord
-from lora_lab.rules import MOST_PAIRED
 from lora_lab.ui.panels.class_bars import ClassBars, LossBars, Pair
 from lora_lab.ui.panels.confusion import ConfusionGrid
 from lora_lab.ui.panels.forgetting import ForgettingCurves, both, both_words, names, pooled
